@@ -1,0 +1,8 @@
+//! Every decision, as a pure function of what is known and of `now`.
+//!
+//! Nothing in here is async, reads a clock, does I/O or logs, and nothing in here can fail. A
+//! decision returns a value that says what and why; the steps carry it out.
+
+pub mod diff;
+pub mod retry;
+pub mod sift;

@@ -1,0 +1,98 @@
+//! A failure: our record of a task.
+//!
+//! ```text
+//!  (none) ── seen ────────────────────────────────▶ open
+//!  open   ── absent from a complete poll ─────────▶ missing(n)
+//!  missing── seen again ──────────────────────────▶ open       (nothing is said)
+//!  missing── absent from the K-th complete poll ──▶ cleared
+//!  cleared── same task, same time ────────────────▶ open       (reappeared: next episode)
+//!  any    ── same task, later time ───────────────▶ a new generation (refailed)
+//! ```
+//!
+//! "Cleared" means "no longer listed". It does not mean "resolved": a record can be deleted.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    name::Name,
+    task::{Task, TaskText},
+};
+
+/// The number of a failure in this store. Ascending in the order of recording.
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
+)]
+pub struct FailureId(pub u64);
+
+impl fmt::Display for FailureId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// How a failure came to our notice.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// It stood already when the source was first polled. Not told singly.
+    Baseline,
+    /// It was listed for the first time.
+    New,
+    /// Its task was known and failed again, at a later time.
+    Refailed,
+    /// It had cleared and was listed again, unchanged.
+    Reappeared,
+}
+
+impl Origin {
+    /// The word for logs, payloads and `failure explain`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::New => "new",
+            Self::Refailed => "refailed",
+            Self::Reappeared => "reappeared",
+        }
+    }
+}
+
+/// Our record of a failed task.
+///
+/// What a notice says about it (`task`, `generation`, `first_seen_at`) never changes once it is
+/// recorded, so a notice that is rendered again has the same bytes. What the cloud changed later
+/// is kept beside it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Failure {
+    /// The number in this store.
+    pub id: FailureId,
+    /// The source that listed it.
+    pub source: Name,
+    /// As it was when first listed.
+    pub task: Task,
+    /// 1 for the first failure of a task, one more for each later `task_time`.
+    pub generation: u32,
+    /// How often it cleared and reappeared unchanged.
+    pub episode: u32,
+    /// How it came to our notice last.
+    pub origin: Origin,
+    /// The poll that recorded it.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub first_seen_at: Timestamp,
+    /// When it was found to be no longer listed. `None` while it stands.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    pub cleared_at: Option<Timestamp>,
+    /// The texts as the cloud last listed them, if they changed.
+    pub changed: Option<TaskText>,
+}
+
+impl Failure {
+    /// The texts as last listed.
+    #[must_use]
+    pub fn current_text(&self) -> &TaskText {
+        self.changed.as_ref().unwrap_or(&self.task.text)
+    }
+}

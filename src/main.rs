@@ -1,0 +1,3 @@
+//! The `taskbell` command.
+
+fn main() {}

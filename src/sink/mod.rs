@@ -1,0 +1,167 @@
+//! Where notices leave the process.
+//!
+//! # Adding a sink
+//!
+//! 1. Copy `webhook.rs` to `<kind>.rs`; change its options, its payload and its `KIND`.
+//! 2. Add `mod <kind>;` and `&<kind>::KIND` below. An unlisted `KIND` is dead code, and dead
+//!    code is denied.
+//!
+//! The contract suite then runs against it, and `sink kinds` lists it.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::{
+    delivery::Verdict,
+    http::Clients,
+    name::Name,
+    notice::{Notice, NoticeId},
+    options::OptionError,
+};
+
+mod email;
+mod http;
+mod webhook;
+
+/// Every kind of sink, in the order that `sink kinds` prints them.
+pub const KINDS: &[&Kind] = &[&webhook::KIND, &email::KIND];
+
+/// How a kind of sink is named, explained and built.
+pub struct Kind {
+    /// The `kind` of a `[[sink]]` table.
+    pub name: &'static str,
+    /// One line for help texts and the README.
+    pub summary: &'static str,
+    /// A `[[sink]]` table that works once `{endpoint}` (host and port) is filled in. The contract
+    /// suite builds it, so it cannot go stale.
+    pub example: &'static str,
+    /// The JSON Schema of the kind's own keys.
+    pub schema: fn() -> schemars::Schema,
+    /// Reads the kind's own keys and builds the sink. Does no I/O but reading secrets.
+    pub build: fn(Build) -> Result<Box<dyn Sink>, OptionError>,
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kind").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What a kind builds a sink from.
+#[derive(Debug)]
+pub struct Build {
+    /// The operator's name for it.
+    pub name: Name,
+    /// The table without the keys that all sinks share.
+    pub options: toml::Table,
+    /// The process's HTTP clients.
+    pub clients: Clients,
+}
+
+/// Carries one notice to one place, once.
+///
+/// # Contract
+///
+/// * **Pure rendering.** [`Sink::render`] depends on the notice and the sink's options alone: the
+///   same notice gives the same bytes, in another process too.
+/// * **One attempt.** No retries and no sleeps inside: waiting is decided in
+///   [`crate::decide::retry`] and survives a restart.
+/// * **Bounded.** The caller drops the future after the sink's `timeout`. At most
+///   [`ANSWER_BYTES_MAX`] bytes of an answer are read.
+/// * **Cancel safety.** Dropping the future may lose the answer but not our records: the notice
+///   is sent again under the same id.
+/// * **Repeats.** Delivery is at least once. If the service has a field for it, send the
+///   [`NoticeId`]; equal ids are equal messages.
+/// * **Secrets.** Neither `Debug` nor an error may show a token, or a URL that holds one.
+#[async_trait]
+pub trait Sink: fmt::Debug + Send + Sync {
+    /// The bytes that are stored and sent at every attempt.
+    fn render(&self, notice: &Notice) -> Vec<u8>;
+
+    /// Sends `parcel` and waits for the service's verdict.
+    ///
+    /// `Ok` means that the service took responsibility, not merely that it answered.
+    ///
+    /// # Errors
+    ///
+    /// See [`SinkError`]; [`SinkError::verdict`] says what to do about it.
+    async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError>;
+
+    /// Opens the way to the service without sending anything: resolves, connects, and
+    /// authenticates where the protocol can do so without a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::send`].
+    async fn probe(&self) -> Result<(), SinkError>;
+}
+
+/// Most bytes of an answer that are read. Verdicts of every service fit; a receiver that
+/// answers with a film does not fill our memory.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// One attempt's freight.
+#[derive(Clone, Copy, Debug)]
+pub struct Parcel<'a> {
+    /// Equal ids are equal messages.
+    pub id: &'a NoticeId,
+    /// What [`Sink::render`] gave.
+    pub body: &'a [u8],
+    /// The recipients still owed, where an earlier attempt told some of them. `None`: all.
+    pub recipients: Option<&'a [String]>,
+    /// The instant of the attempt. Timestamps and signatures renew; the body does not.
+    pub now: Timestamp,
+}
+
+/// What the service took.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Receipt {
+    /// Everything.
+    Whole,
+    /// Some recipients accepted; these did not, for now or for good.
+    Part {
+        /// Still owed.
+        owed: Vec<String>,
+        /// Why, for the record: the first refusal's words.
+        error: SinkErrorText,
+        /// Whether time alone can help any of them.
+        verdict: Verdict,
+    },
+}
+
+/// An error's text that was checked to hold no secret, at most a line.
+pub type SinkErrorText = String;
+
+/// Why a notice was not taken.
+///
+/// `Display` says what failed, naming the host and never the path, and leaves the cause to
+/// `source()`. Print it with [`crate::http::Chain`].
+#[derive(Debug, Error)]
+#[error("{what}")]
+pub struct SinkError {
+    /// What failed. No secrets.
+    pub what: String,
+    /// What it asks for.
+    pub verdict: Verdict,
+    /// What caused it, stripped of URLs.
+    #[source]
+    pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl SinkError {
+    /// An error without a cause.
+    #[must_use]
+    pub fn new(verdict: Verdict, what: impl Into<String>) -> Self {
+        Self { what: what.into(), verdict, cause: None }
+    }
+
+    /// The same with a cause.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+}

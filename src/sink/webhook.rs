@@ -1,0 +1,10 @@
+//! webhook
+
+use super::Kind;
+pub(super) const KIND: Kind = Kind {
+    name: "webhook",
+    summary: "",
+    example: "",
+    schema: || schemars::Schema::default(),
+    build: |_| Err(crate::options::OptionError::new("", "")),
+};

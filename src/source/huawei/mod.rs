@@ -1,0 +1,3 @@
+//! What the sources of this cloud share.
+
+pub mod sign;
