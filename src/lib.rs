@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod decide;
 pub mod delivery;
+pub mod failpoint;
 pub mod failure;
 pub mod http;
 pub mod name;
@@ -11,5 +12,7 @@ pub mod options;
 pub mod secret;
 pub mod sink;
 pub mod source;
+pub mod store;
 pub mod task;
 pub mod text;
+pub mod worker;
