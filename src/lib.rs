@@ -1,6 +1,7 @@
 //! Tells people about failed cloud tasks, and keeps trying until they were told.
 
 pub mod clock;
+
 pub mod decide;
 pub mod delivery;
 pub mod failure;
@@ -12,4 +13,5 @@ pub mod secret;
 pub mod sink;
 pub mod source;
 pub mod task;
+
 pub mod text;

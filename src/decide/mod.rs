@@ -5,4 +5,5 @@
 
 pub mod diff;
 pub mod retry;
+pub mod route;
 pub mod sift;
