@@ -15,9 +15,9 @@ use crate::{name::Name, options, task::Action};
 /// Longest condition. A list of a hundred server names fits; a pasted file does not.
 pub const MATCHER_BYTES_MAX: usize = 4096;
 
-/// Most memory that one compiled expression may take. Ordinary ones need some KiB; nested
+/// Most memory that one compiled expression may take. Ordinary ones need much less; nested
 /// counts such as `(a{100}){100}` need more than this and are refused.
-pub const REGEX_BYTES_MAX: usize = 1024 * 1024;
+pub const REGEX_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// What stands before the name of a source's label.
 const LABEL_PREFIX: &str = "labels.";
