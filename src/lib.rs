@@ -1,7 +1,7 @@
 //! Tells people about failed cloud tasks, and keeps trying until they were told.
 
 pub mod clock;
-
+pub mod config;
 pub mod decide;
 pub mod delivery;
 pub mod failure;
@@ -13,5 +13,4 @@ pub mod secret;
 pub mod sink;
 pub mod source;
 pub mod task;
-
 pub mod text;
