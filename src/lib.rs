@@ -1,6 +1,7 @@
 //! Tells people about failed cloud tasks, and keeps trying until they were told.
 
 pub mod clock;
+pub mod config;
 pub mod decide;
 pub mod delivery;
 pub mod failpoint;

@@ -1,0 +1,149 @@
+//! The tables of sources and sinks: shared keys on one side, the kind's own on the other.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use toml::{Table, Value};
+
+use super::{CONCURRENCY, Check, HOUR, MINUTE, RETENTION_MAX, SECOND, unknown};
+use crate::{
+    config::{
+        Sink, Source,
+        locate::join,
+        raw::{RawSink, RawSource},
+        schema,
+    },
+    decide::diff::FirstRun,
+    name::Name,
+    options::{self, Period},
+    sink, source,
+};
+
+/// What [`RawSource`] holds. Other keys are the kind's own.
+pub(in crate::config) const SOURCE_KEYS: &[&str] =
+    &["name", "kind", "interval", "timeout", "first_run", "labels"];
+
+/// What [`RawSink`] holds. Other keys are the kind's own.
+pub(in crate::config) const SINK_KEYS: &[&str] =
+    &["name", "kind", "timeout", "concurrency", "cleared"];
+
+/// Longest value of a label. It goes into conditions and may go into payloads.
+const LABEL_BYTES_MAX: usize = 256;
+
+/// A source's `timeout`, unless its `interval` is shorter.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Check {
+    pub(super) fn source(
+        &mut self,
+        nth: usize,
+        mut table: Table,
+        kinds: &[&'static source::Kind],
+    ) -> Option<Source> {
+        let path = format!("source[{nth}]");
+        let kind = self.kind(&path, &table, kinds, |kind| kind.name);
+        let schema = kind.map(|kind| (kind.schema)());
+        let options = self.own(&path, &mut table, SOURCE_KEYS, schema.as_ref());
+        let raw: RawSource = self.parse(&path, table)?;
+        let interval = self.period(&join(&path, "interval"), raw.interval, 5 * SECOND..=HOUR);
+        let timeout_path = join(&path, "timeout");
+        let default = Period(SOURCE_TIMEOUT.min(interval.unwrap_or(HOUR)));
+        let limit = SECOND..=10 * MINUTE;
+        let timeout = self.period(&timeout_path, raw.timeout.unwrap_or(default), limit);
+        if let (Some(interval), Some(timeout)) = (interval, timeout)
+            && interval < timeout
+        {
+            let interval = Period(interval);
+            self.problem(&timeout_path, &format!("must be at most the interval, {interval}"));
+        }
+        if let FirstRun::Since(since) = raw.first_run.0 {
+            let path = join(&path, "first_run.since");
+            self.period(&path, Period(since), SECOND..=RETENTION_MAX);
+        }
+        self.labels(&join(&path, "labels"), &raw.labels);
+        Some(Source {
+            name: Name::parse(&raw.name).ok()?,
+            kind: kind?,
+            options,
+            interval: interval?,
+            timeout: timeout?,
+            first_run: raw.first_run.0,
+            labels: raw.labels,
+        })
+    }
+
+    fn labels(&mut self, path: &str, labels: &BTreeMap<String, String>) {
+        for (name, value) in labels {
+            let path = join(path, name);
+            if let Err(error) = Name::parse(name) {
+                self.problem(&path, &format!("the name of a label {error}"));
+            }
+            if LABEL_BYTES_MAX < value.len() || value.chars().any(char::is_control) {
+                let rule = "must be at most 256 bytes without control characters";
+                self.problem(&path, rule);
+            }
+        }
+    }
+
+    pub(super) fn sink(
+        &mut self,
+        nth: usize,
+        mut table: Table,
+        kinds: &[&'static sink::Kind],
+    ) -> Option<Sink> {
+        let path = format!("sink[{nth}]");
+        let kind = self.kind(&path, &table, kinds, |kind| kind.name);
+        let schema = kind.map(|kind| (kind.schema)());
+        let options = self.own(&path, &mut table, SINK_KEYS, schema.as_ref());
+        let raw: RawSink = self.parse(&path, table)?;
+        let timeout = self.period(&join(&path, "timeout"), raw.timeout, SECOND..=2 * MINUTE);
+        let concurrency =
+            self.count(&join(&path, "concurrency"), raw.concurrency, CONCURRENCY.clone());
+        Some(Sink {
+            name: Name::parse(&raw.name).ok()?,
+            kind: kind?,
+            options,
+            timeout: timeout?,
+            concurrency: concurrency?,
+            cleared: raw.cleared,
+        })
+    }
+
+    /// Finds the kind that the table at `path` names.
+    fn kind<K>(
+        &mut self,
+        path: &str,
+        table: &Table,
+        kinds: &[&'static K],
+        name: fn(&K) -> &'static str,
+    ) -> Option<&'static K> {
+        let wanted = table.get("kind").and_then(Value::as_str)?;
+        let found = kinds.iter().copied().find(|kind| name(kind) == wanted);
+        if found.is_none() {
+            let known: Vec<_> = kinds.iter().map(|kind| name(kind)).collect();
+            self.problem(&join(path, "kind"), &unknown("kind", wanted, &known));
+        }
+        found
+    }
+
+    /// Takes the keys that are not `shared` out of the table, and checks that the kind has them.
+    fn own(
+        &mut self,
+        path: &str,
+        table: &mut Table,
+        shared: &[&str],
+        kind: Option<&schemars::Schema>,
+    ) -> Table {
+        let all = std::mem::take(table);
+        let (ours, own) = all.into_iter().partition(|(key, _)| shared.contains(&key.as_str()));
+        *table = ours;
+        let own: Table = own;
+        if let Some(keys) = kind.and_then(schema::closed_keys) {
+            let known: Vec<_> =
+                shared.iter().copied().chain(keys.iter().map(String::as_str)).collect();
+            for key in own.keys().filter(|key| !known.contains(&key.as_str())) {
+                self.problem(&join(path, key), &options::unknown_key(&known, key));
+            }
+        }
+        own
+    }
+}

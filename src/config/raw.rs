@@ -1,0 +1,254 @@
+//! The file as it is written, before anything is checked but spelling.
+//!
+//! These structs mirror the tables of the file. Serde refuses unknown keys and wrong types, and
+//! the same structs give the JSON Schema, so their docs are what an editor shows. What a value
+//! must be beyond its type is the business of `check`. No other module sees a `Raw` type.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{
+    decide::{diff::FirstRun, retry::RetryPolicy, route::Group},
+    options::Period,
+};
+
+/// The configuration of taskbell.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used; each table is parsed by itself")]
+pub(super) struct RawFile {
+    #[schemars(default)]
+    store: RawStore,
+    /// The lists that are watched. At least one.
+    source: Vec<RawSource>,
+    /// Where notices go. At least one.
+    sink: Vec<RawSink>,
+    /// Which failures go where, tried in this order. The last one takes what is left.
+    route: Vec<RawRoute>,
+    #[schemars(default)]
+    delivery: RawDelivery,
+    #[schemars(default)]
+    worker: RawWorker,
+}
+
+/// Where the ledger and the deliveries are kept.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawStore {
+    /// Only "sled" so far.
+    pub(super) kind: String,
+    /// A folder. Relative to the working directory.
+    pub(super) path: String,
+    /// How long a cleared failure is remembered, 1 h to 10 years. Default "90d".
+    pub(super) retention: Period,
+}
+
+impl Default for RawStore {
+    fn default() -> Self {
+        Self {
+            kind: "sled".to_owned(),
+            path: "taskbell-data".to_owned(),
+            retention: Period(Duration::from_secs(90 * 24 * 3600)),
+        }
+    }
+}
+
+/// The keys that all kinds of sources share.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSource {
+    /// Unique among the sources: 1 to 64 letters, digits, `.`, `_` or `-`.
+    pub(super) name: String,
+    /// What kind of source it is.
+    #[expect(dead_code, reason = "looked up before the table is read, to know its own keys")]
+    pub(super) kind: String,
+    /// Time from the start of one poll to the start of the next, 5 s to 1 h. Default "60s".
+    #[serde(default = "minute")]
+    pub(super) interval: Period,
+    /// Time allowed for a whole poll, 1 s to 10 min and at most `interval`. Default "30s", or
+    /// `interval` if that is shorter.
+    pub(super) timeout: Option<Period>,
+    /// What to do with the failures that stand when the source is first polled. Default
+    /// "summary".
+    #[serde(default)]
+    pub(super) first_run: RawFirstRun,
+    /// Free words about the source, for routes: `labels.team`.
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+fn minute() -> Period {
+    Period(Duration::from_secs(60))
+}
+
+/// The keys that all kinds of sinks share.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSink {
+    /// Unique among the sinks: 1 to 64 letters, digits, `.`, `_` or `-`.
+    pub(super) name: String,
+    /// What kind of sink it is.
+    #[expect(dead_code, reason = "looked up before the table is read, to know its own keys")]
+    pub(super) kind: String,
+    /// Time allowed for one attempt, 1 s to 2 min. Default "15s".
+    #[serde(default = "quarter_minute")]
+    pub(super) timeout: Period,
+    /// Most attempts at the same time, 1 to 256. 1 keeps strict order.
+    #[serde(default = "eight")]
+    pub(super) concurrency: usize,
+    /// Whether it is told when a failure is no longer listed.
+    #[serde(default)]
+    pub(super) cleared: bool,
+}
+
+fn quarter_minute() -> Period {
+    Period(Duration::from_secs(15))
+}
+
+fn eight() -> usize {
+    8
+}
+
+/// Which failures go where.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    /// Conditions such as `action =~ "reset|replace"`; all must hold. None: takes everything.
+    #[serde(default, rename = "match")]
+    pub(super) matchers: Vec<String>,
+    /// Names of sinks. An empty list drops what matches, on purpose.
+    pub(super) to: Vec<String>,
+    /// Which failures share a notice.
+    #[serde(default)]
+    pub(super) group: RawGroup,
+    /// Whether the routes behind it are tried as well.
+    #[serde(default, rename = "continue")]
+    pub(super) continues: bool,
+}
+
+/// Which failures share a notice.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawGroup {
+    /// Failures that are equal in all of these go together. A notice is always about one source,
+    /// so `source` counts even where it is not listed.
+    pub(super) by: Vec<String>,
+    /// How long the first failure of a group waits for others, up to 1 h. Default "30s".
+    pub(super) wait: Period,
+    /// A larger group becomes several notices. 1 to 100.
+    pub(super) max_items: usize,
+}
+
+impl Default for RawGroup {
+    fn default() -> Self {
+        let Group { by, wait, max_items } = Group::default();
+        Self { by: by.iter().map(ToString::to_string).collect(), wait: Period(wait), max_items }
+    }
+}
+
+/// How long and how often a delivery is tried.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDelivery {
+    /// Older deliveries are dead, 1 s to 30 d. Default "72h".
+    pub(super) max_age: Period,
+    /// The wait after a failure that looks like configuration, 100 ms to 1 d. Default "15m".
+    pub(super) slow_lane: Period,
+    /// A service's own wish to wait is obeyed up to this, at most 1 d. Default "1h".
+    pub(super) retry_after_max: Period,
+    /// The waits after the first, second, … failed attempt; the last one repeats. 1 to 32 of
+    /// 100 ms to 1 d. Default "5s", "30s", "2m", "10m", "30m", "1h", "2h", "4h".
+    pub(super) backoff: Vec<Period>,
+}
+
+impl Default for RawDelivery {
+    fn default() -> Self {
+        let RetryPolicy { backoff, slow_lane, retry_after_max, max_age } = RetryPolicy::default();
+        Self {
+            max_age: Period(max_age),
+            slow_lane: Period(slow_lane),
+            retry_after_max: Period(retry_after_max),
+            backoff: backoff.into_iter().map(Period).collect(),
+        }
+    }
+}
+
+/// The worker itself.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawWorker {
+    /// Most sources polled at the same time, 1 to 256.
+    pub(super) poll_concurrency: usize,
+    /// How long a stop waits for what is in flight, up to 5 min. Default "20s".
+    pub(super) shutdown_grace: Period,
+}
+
+impl Default for RawWorker {
+    fn default() -> Self {
+        Self { poll_concurrency: 16, shutdown_grace: Period(Duration::from_secs(20)) }
+    }
+}
+
+/// How [`FirstRun`] is written: a word, or `{ since = "24h" }`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct RawFirstRun(pub(super) FirstRun);
+
+impl<'de> Deserialize<'de> for RawFirstRun {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = FirstRun;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"summary\", \"silent\", \"notify\" or { since = \"24h\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<FirstRun, E> {
+                match word {
+                    "summary" => Ok(FirstRun::Summary),
+                    "silent" => Ok(FirstRun::Silent),
+                    "notify" => Ok(FirstRun::Notify),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+                }
+            }
+
+            fn visit_map<M: de::MapAccess<'de>>(self, mut map: M) -> Result<FirstRun, M::Error> {
+                let mut since = None;
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "since" => since = Some(map.next_value::<Period>()?.0),
+                        _ => return Err(de::Error::unknown_field(&key, &["since"])),
+                    }
+                }
+                since.map(FirstRun::Since).ok_or_else(|| de::Error::missing_field("since"))
+            }
+        }
+        from.deserialize_any(Visitor).map(Self)
+    }
+}
+
+impl JsonSchema for RawFirstRun {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FirstRun".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let since = generator.subschema_for::<Period>();
+        json_schema!({
+            "oneOf": [
+                { "const": "summary", "description": "One message that says how many stand." },
+                { "const": "silent", "description": "Say nothing." },
+                { "const": "notify", "description": "Tell all of them." },
+                {
+                    "description": "Tell those that are younger than this.",
+                    "type": "object",
+                    "properties": { "since": since },
+                    "required": ["since"],
+                    "additionalProperties": false
+                }
+            ]
+        })
+    }
+}

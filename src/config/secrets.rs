@@ -1,0 +1,80 @@
+//! Secrets that stand in the config file itself.
+//!
+//! Options are opaque here, so secrets are known by the names of their keys. The list is the one
+//! place to add to when a kind brings a key of a new name.
+
+use std::net::IpAddr;
+
+use toml::{Table, Value};
+use url::{Host, Url};
+
+use super::{Config, Warning, locate::join};
+
+/// Keys whose value is a secret, in every kind.
+const KEYS: &[&str] =
+    &["access_key", "password", "secret", "secret_key", "security_token", "token", "url"];
+
+/// The bits of a file's mode that let the group or others read it.
+const READABLE_BY_OTHERS: u32 = 0o044;
+
+/// Tables that hold secrets. A text in the place of one may be a secret that was misplaced.
+const TABLES: &[&str] = &["auth"];
+
+/// Whether what stands at `path`, or in place of a table on the way to it, may be a secret.
+pub(super) fn is_secret(path: &str) -> bool {
+    path.split(['.', '[']).any(|key| KEYS.contains(&key) || TABLES.contains(&key))
+}
+
+/// Warns if others than the owner can read a file of this `mode` and secrets stand in it.
+pub(super) fn exposed(config: &Config, mode: u32) -> Option<Warning> {
+    if mode & READABLE_BY_OTHERS == 0 {
+        return None;
+    }
+    let mut paths = Vec::new();
+    for (nth, source) in config.sources.iter().enumerate() {
+        literals(&format!("source[{nth}]"), &source.options, &mut paths);
+    }
+    for (nth, sink) in config.sinks.iter().enumerate() {
+        literals(&format!("sink[{nth}]"), &sink.options, &mut paths);
+    }
+    let first = paths.first()?;
+    let keys: Vec<_> = paths.iter().map(|path| config.places.problem(path, "").key).collect();
+    let problem = format!(
+        "others can read this file (mode {:04o}) and secrets stand in it: {}; chmod 600 it, or \
+         write {{ env = \"NAME\" }}, {{ file = \"/path\" }} or {{ credential = \"name\" }} instead",
+        mode & 0o7777,
+        keys.join(", "),
+    );
+    Some(Warning { key: String::new(), ..config.places.problem(first, &problem) })
+}
+
+fn literals(path: &str, table: &Table, found: &mut Vec<String>) {
+    for (key, value) in table {
+        let path = join(path, key);
+        match value {
+            Value::Table(table) => literals(&path, table, found),
+            value if KEYS.contains(&key.as_str()) && is_literal(value) => found.push(path),
+            _ => (),
+        }
+    }
+}
+
+/// Whether `value` is, or lists, a text that works like a secret.
+fn is_literal(value: &Value) -> bool {
+    match value {
+        // What only this host can reach does not become worse by being read on it.
+        Value::String(text) => !is_loopback_url(text),
+        Value::Array(values) => values.iter().any(is_literal),
+        _ => false,
+    }
+}
+
+fn is_loopback_url(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return false };
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,113 @@
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::*;
+use crate::{
+    clock::SystemClock,
+    decide::sift::{Sift, Walk},
+    notice::{Notice, SourceInfo},
+    options::SecretRef,
+    sink::{Parcel, Receipt, SinkError},
+    source::SourceError,
+};
+
+mod good;
+mod mistakes;
+
+/// A config of two-line tables, for edits by line.
+const GOOD: &str = r#"[[source]]
+name = "prod"
+kind = "fake"
+
+[[sink]]
+name = "ops"
+kind = "fake"
+
+[[route]]
+to = ["ops"]
+"#;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only parsed")]
+struct Options {
+    page_size: Option<u16>,
+    secret: Option<Vec<SecretRef>>,
+    url: Option<SecretRef>,
+    auth: Option<Auth>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only parsed")]
+struct Auth {
+    token: SecretRef,
+}
+
+#[derive(Debug)]
+struct Fake(SourceInfo);
+
+#[async_trait]
+impl source::Source for Fake {
+    fn info(&self) -> &SourceInfo {
+        &self.0
+    }
+
+    async fn walk(&self, _: &mut Sift) -> Result<Walk, SourceError> {
+        unreachable!("only built")
+    }
+}
+
+#[async_trait]
+impl sink::Sink for Fake {
+    fn render(&self, _: &Notice) -> Vec<u8> {
+        unreachable!("only built")
+    }
+
+    async fn send(&self, _: Parcel<'_>) -> Result<Receipt, SinkError> {
+        unreachable!("only built")
+    }
+
+    async fn probe(&self) -> Result<(), SinkError> {
+        unreachable!("only built")
+    }
+}
+
+fn fake(name: Name, options: toml::Table) -> Result<Box<Fake>, OptionError> {
+    drop(options::parse::<Options>(options)?);
+    let info = SourceInfo { name, kind: "fake".into(), region: "r".into(), project_id: "p".into() };
+    Ok(Box::new(Fake(info)))
+}
+
+const SOURCE: source::Kind = source::Kind {
+    name: "fake",
+    summary: "For tests",
+    example: "",
+    schema: || schemars::schema_for!(Options),
+    build: |build| Ok(fake(build.name, build.options)?),
+};
+
+const SINK: sink::Kind = sink::Kind {
+    name: "fake",
+    summary: "For tests",
+    example: "",
+    schema: || schemars::schema_for!(Options),
+    build: |build| Ok(fake(build.name, build.options)?),
+};
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    const KINDS: Kinds = Kinds { sources: &[&SOURCE], sinks: &[&SINK] };
+    Config::parse_with(text, Path::new("c.toml"), KINDS)
+}
+
+/// [`GOOD`] with `to` instead of `from`, or at the end if `from` is empty.
+#[track_caller]
+fn edited(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    if from.is_empty() { format!("{GOOD}{to}\n") } else { GOOD.replacen(from, to, 1) }
+}
+
+fn lines(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
