@@ -117,12 +117,18 @@ pub fn sign(
     let authorization = format!(
         "{ALGORITHM} Access={access_key}, SignedHeaders={signed_headers}, Signature={signature}"
     );
-    let request_target = if query.is_empty() {
-        request.path.to_owned()
-    } else {
-        format!("{}?{query}", request.path)
-    };
+    let request_target = join(request.path, &query);
     Signed { authorization, date, request_target, canonical_request, string_to_sign }
+}
+
+/// Path and query as they must go over the wire, signed or not. See [`Request`] for the arguments.
+#[must_use]
+pub fn request_target(path: &str, query: &[(&str, &str)]) -> String {
+    join(path, &canonical_query(query))
+}
+
+fn join(path: &str, query: &str) -> String {
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
 /// Each segment decoded and encoded anew, and always with a slash at the end, which the path on
