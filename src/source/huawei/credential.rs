@@ -74,12 +74,12 @@ struct Kind {
 const KINDS: [Kind; 2] = [
     Kind {
         name: "aksk",
-        build: |table| KeyPair::read(options::parse(table)?),
+        build: |table| KeyPair::read(&options::parse(table)?),
         schema: KeyPairOptions::json_schema,
     },
     Kind {
         name: "token",
-        build: |table| Token::read(options::parse(table)?),
+        build: |table| Token::read(&options::parse(table)?),
         schema: TokenOptions::json_schema,
     },
 ];
@@ -152,7 +152,7 @@ struct Token {
 }
 
 impl Token {
-    fn read(options: TokenOptions) -> Result<Box<dyn Credential>, OptionError> {
+    fn read(options: &TokenOptions) -> Result<Box<dyn Credential>, OptionError> {
         Ok(Box::new(Self { token: header_secret("token", &options.token)? }))
     }
 }
@@ -190,7 +190,7 @@ struct KeyPair {
 }
 
 impl KeyPair {
-    fn read(options: KeyPairOptions) -> Result<Box<dyn Credential>, OptionError> {
+    fn read(options: &KeyPairOptions) -> Result<Box<dyn Credential>, OptionError> {
         let token = options.security_token.as_ref();
         Ok(Box::new(Self {
             access_key: header_secret("access_key", &options.access_key)?,

@@ -85,23 +85,23 @@ pub(in crate::source) fn of_refusal(refusal: &Refusal<'_>, now: Timestamp) -> Fa
     let message = words.message.as_deref().unwrap_or_default();
     let date = server_date(headers);
     let skewed = date.is_some_and(|date| SKEW_MAX < date.duration_since(now).abs());
-    let (class, retryable) = classify(status, code, &Hints::new(message, skewed));
+    let (class, retryable) = classify(status, code, Hints::new(message, skewed));
 
-    let mut what = format!("the cloud answered {status}");
+    let mut what = vec![format!("the cloud answered {status}")];
     if !code.is_empty() {
-        what.push_str(&format!(" {}", safe(code, CODE_BYTES_MAX, secrets)));
+        what.push(format!(" {}", safe(code, CODE_BYTES_MAX, secrets)));
     }
     if !message.is_empty() {
-        what.push_str(&format!(": {}", safe(unquoted(message), MESSAGE_BYTES_MAX, secrets)));
+        what.push(format!(": {}", safe(unquoted(message), MESSAGE_BYTES_MAX, secrets)));
     }
     if let (FaultClass::ClockSkew, Some(date)) = (class, date) {
-        what.push_str(&format!("; its clock says {date:.0}, ours {now:.0}"));
+        what.push(format!("; its clock says {date:.0}, ours {now:.0}"));
     }
     let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
     if let Some(id) = id.or(words.request_id.as_deref()).filter(|id| !id.is_empty()) {
-        what.push_str(&format!(" (request {})", safe(id, CODE_BYTES_MAX, secrets)));
+        what.push(format!(" (request {})", safe(id, CODE_BYTES_MAX, secrets)));
     }
-    let mut fault = Fault::new(class, retryable, what);
+    let mut fault = Fault::new(class, retryable, what.concat());
     fault.error.retry_after = http::retry_after(headers, now);
     fault
 }
@@ -141,16 +141,10 @@ fn class_of_network(error: &reqwest::Error) -> (FaultClass, bool) {
 }
 
 /// rustls hides its errors inside I/O errors, whose `source()` skips over them.
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    let hidden = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let next = hidden.map(|hidden| -> &(dyn Error + 'static) { hidden }).or(error.source());
+    error.is::<rustls::Error>() || next.is_some_and(is_tls)
 }
 
 /// What a message tells beyond its code. Empty hints change nothing.
@@ -172,7 +166,7 @@ impl Hints {
 }
 
 /// The class, and whether the same request may succeed a moment later.
-fn classify(status: u16, code: &str, hints: &Hints) -> (FaultClass, bool) {
+fn classify(status: u16, code: &str, hints: Hints) -> (FaultClass, bool) {
     use FaultClass::{
         AccountFrozen, Auth, ClockSkew, Network, NotInRegion, Permission, Request, Schema,
         Throttled, Timeout, Upstream,

@@ -96,20 +96,23 @@ pub fn sign(
     let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
     let signed_headers = names.join(";");
 
-    let mut canonical_request = format!(
-        "{}\n{}\n{query}\n",
-        request.method.to_ascii_uppercase(),
-        canonical_path(request.path)
-    );
-    for (name, value) in &headers {
-        canonical_request.push_str(&format!("{name}:{value}\n"));
-    }
     let stated = headers.iter().find(|(name, _)| name == CONTENT_HASH_HEADER);
     let body_hash = match stated {
         Some((_, value)) => Cow::Borrowed(*value),
         None => Cow::Owned(hex(&Sha256::digest(request.body))),
     };
-    canonical_request.push_str(&format!("\n{signed_headers}\n{body_hash}"));
+    let lines: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let canonical_request = [
+        &request.method.to_ascii_uppercase(),
+        &canonical_path(request.path),
+        &query,
+        // Each ends in a line break of its own, so a blank line follows.
+        &lines.concat(),
+        &signed_headers,
+        body_hash.as_ref(),
+    ]
+    .join("\n");
 
     let hash = hex(&Sha256::digest(canonical_request.as_bytes()));
     let string_to_sign = format!("{ALGORITHM}\n{date}\n{hash}");
@@ -179,7 +182,9 @@ fn hmac(key: &Secret, message: &[u8]) -> [u8; 32] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits =
+        |byte: &u8| [byte >> 4, byte & 15].map(|nibble| char::from_digit(nibble.into(), 16));
+    bytes.iter().flat_map(digits).flatten().collect()
 }
 
 #[cfg(test)]

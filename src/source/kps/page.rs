@@ -122,6 +122,7 @@ struct RowVisitor<'e, 'f> {
 
 impl RowVisitor<'_, '_> {
     /// Hands on a row that is none.
+    #[expect(clippy::unnecessary_wraps, reason = "ends the visits below")]
     fn odd<E>(self, json: &str) -> Result<(), E> {
         (self.each)(&Row { error_message: Some(json.into()), ..Row::default() });
         Ok(())

@@ -2,6 +2,30 @@ use std::time::Duration;
 
 use super::*;
 
+/// A resolver that knows nobody.
+#[derive(Clone, Copy)]
+struct Nobody;
+
+impl reqwest::dns::Resolve for Nobody {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(async { Err("no such host".into()) })
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_found_is_told_from_a_broken_connection() {
+    // Installs the process's TLS provider, which any client needs.
+    http::Clients::default().get(&"http://localhost".parse().unwrap()).unwrap();
+    let client =
+        reqwest::Client::builder().tls_certs_only([]).dns_resolver(Nobody).build().unwrap();
+    let error = client.get("http://kms.example/v3/s3cret").send().await.unwrap_err();
+    let fault = of_silence(error, "http://kms.example");
+    assert_eq!(fault.error.class, FaultClass::Dns);
+    assert!(fault.retryable);
+    assert_eq!(fault.error.to_string(), "no answer from http://kms.example");
+    assert!(!http::Chain(&fault.error).to_string().contains("s3cret"));
+}
+
 const DATE: &str = "Mon, 23 Nov 2026 10:00:00 GMT";
 
 fn now() -> Timestamp {

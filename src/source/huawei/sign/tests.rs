@@ -53,18 +53,12 @@ fn every_vector_of_the_official_client_is_met() {
         };
         let secret_key = Secret::new(input["sk"].as_str().unwrap().to_owned());
         let date = input["time"].as_str().unwrap();
-        // The basic form of ISO 8601 is not one that jiff reads.
-        let (day, time) = (&date[..8], &date[9..15]);
-        let now = format!(
-            "{}-{}-{}T{}:{}:{}Z",
-            &day[..4],
-            &day[4..6],
-            &day[6..],
-            &time[..2],
-            &time[2..4],
-            &time[4..]
-        );
-        let now: Timestamp = now.parse().unwrap();
+        // Into the one form that jiff reads.
+        let mut rfc3339 = date.to_owned();
+        for (at, separator) in [(13, ':'), (11, ':'), (6, '-'), (4, '-')] {
+            rfc3339.insert(at, separator);
+        }
+        let now: Timestamp = rfc3339.parse().unwrap();
 
         let signed = sign(&request, input["ak"].as_str().unwrap(), &secret_key, now);
         assert_eq!(signed.date, date, "{id}");
