@@ -381,11 +381,7 @@ fn a_file_that_is_not_toml_is_placed_but_not_quoted() {
             "c.toml:3:11: is not TOML: invalid basic string, expected `\"`",
         ),
         (KIND, "kind = \"fake\"\nkind = \"x\"\n", "c.toml:4:1: is not TOML: duplicate key"),
-        (
-            "[[source]]",
-            "[[source]",
-            "c.toml:1:10: is not TOML: unclosed array table, expected `]`",
-        ),
+        ("[[source]]", "[[source]", "c.toml:1:10: is not TOML: unclosed array table, expected `]`"),
         ("", "[store", "c.toml:11:7: is not TOML: unclosed table, expected `]`"),
     ] {
         check(from, to, &[expected]);

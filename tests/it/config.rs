@@ -1,0 +1,200 @@
+//! The config as files: the reference file, reading, and the schema.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+use serde_json::Value;
+use taskbell::config::{self, Config, ConfigError};
+
+const REFERENCE: &str = include_str!("../../config.toml");
+
+/// Only what is required of every kind of source and sink.
+const MINIMAL: &str = r#"
+    [[source]]
+    name = "simulator"
+    kind = "kps"
+    [[sink]]
+    name = "oncall"
+    kind = "webhook"
+    [[route]]
+    to = ["oncall"]
+"#;
+
+fn parse(text: &str) -> Config {
+    Config::parse(text, Path::new("config.toml")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The reference file with the keys on that are shown but off.
+fn all_on() -> String {
+    let on = |line: &str| {
+        let key = line.strip_prefix('#').and_then(|line| line.split_once(" = "));
+        let is_key = |key: &str| key != "key" && key.chars().all(|c| c == '_' || c.is_alphabetic());
+        let shown = key.is_some_and(|(key, _)| is_key(key));
+        if shown { line.replacen('#', "", 1) } else { line.to_owned() }
+    };
+    REFERENCE.lines().map(on).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_reference_file_shows_the_defaults() {
+    let minimal = parse(MINIMAL);
+    for text in [REFERENCE, &all_on()] {
+        let shown = parse(text);
+        assert_eq!(shown.warnings, []);
+        assert_eq!(shown.store, minimal.store);
+        assert_eq!(shown.retry, minimal.retry);
+        assert_eq!(shown.worker, minimal.worker);
+        for source in &shown.sources {
+            let default = minimal.sources.first().unwrap();
+            assert_eq!(source.interval, default.interval);
+            assert_eq!(source.timeout, default.timeout);
+            assert_eq!(source.first_run, default.first_run);
+        }
+        for sink in &shown.sinks {
+            let default = minimal.sinks.first().unwrap();
+            assert_eq!(sink.timeout, default.timeout);
+            assert_eq!(sink.concurrency, default.concurrency);
+            assert_eq!(sink.cleared, default.cleared);
+        }
+        for route in &shown.routes.0 {
+            assert_eq!(route.group, minimal.routes.0.first().unwrap().group);
+        }
+    }
+}
+
+#[test]
+fn the_reference_file_shows_every_key_and_every_kind() {
+    let schema = config::schema();
+    let mut keys = BTreeSet::new();
+    collect_keys(&schema, &mut keys);
+    for some in ["store", "retention", "source", "first_run", "since", "concurrency", "match"] {
+        assert!(keys.contains(some), "the schema lacks {some}");
+    }
+    let tables = ["store", "source", "sink", "route", "delivery", "worker"];
+    let shown: BTreeSet<_> = REFERENCE
+        .split(|c: char| !(c == '_' || c == '=' || c.is_alphabetic()))
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .windows(2)
+        .filter(|pair| pair.get(1) == Some(&"="))
+        .filter_map(|pair| pair.first().copied())
+        .collect();
+    let missing: Vec<_> = keys
+        .iter()
+        .filter(|key| !tables.contains(&key.as_str()) && !shown.contains(key.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "config.toml does not show {missing:?}");
+    let kinds = taskbell::source::KINDS.iter().map(|kind| kind.name);
+    for kind in kinds.chain(taskbell::sink::KINDS.iter().map(|kind| kind.name)) {
+        assert!(REFERENCE.contains(&format!("kind = \"{kind}\"")), "{kind}");
+    }
+}
+
+fn collect_keys(schema: &Value, keys: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::Object(properties)) = fields.get("properties") {
+                keys.extend(properties.keys().cloned());
+            }
+            fields.values().for_each(|value| collect_keys(value, keys));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_keys(item, keys)),
+        _ => (),
+    }
+}
+
+#[test]
+fn the_schema_has_one_alternative_for_each_kind_and_no_loose_ends() {
+    let schema = config::schema();
+    assert_eq!(schema.pointer("/additionalProperties"), Some(&Value::Bool(false)));
+    assert_eq!(schema.pointer("/required").unwrap().as_array().unwrap().len(), 3);
+    for (table, kinds) in
+        [("Source", taskbell::source::KINDS.len()), ("Sink", taskbell::sink::KINDS.len())]
+    {
+        let each = schema.pointer(&format!("/$defs/{table}/oneOf")).unwrap().as_array().unwrap();
+        assert_eq!(each.len(), kinds);
+        for one in each {
+            assert!(one.pointer("/properties/kind/const").is_some());
+            assert!(one.pointer("/properties/timeout").is_some());
+        }
+    }
+    let mut targets = BTreeSet::new();
+    collect_refs(&schema, &mut targets);
+    assert!(!targets.is_empty());
+    for target in targets {
+        let pointer = target.strip_prefix('#').unwrap();
+        assert!(schema.pointer(pointer).is_some(), "{target} leads nowhere");
+    }
+}
+
+fn collect_refs(schema: &Value, targets: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::String(target)) = fields.get("$ref") {
+                targets.insert(target.clone());
+            }
+            fields.values().for_each(|value| collect_refs(value, targets));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_refs(item, targets)),
+        _ => (),
+    }
+}
+
+/// Loads a file with this content, and gives the error with the file's name cut short.
+#[track_caller]
+fn refusal(content: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    fs::write(&file, content).unwrap();
+    shown(Config::load(Some(&file)).unwrap_err(), &file)
+}
+
+fn shown(error: ConfigError, file: &Path) -> String {
+    let text = taskbell::http::Chain(&error).to_string();
+    text.replace(&file.display().to_string(), "config.toml")
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_the_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("absent.toml");
+    assert_eq!(
+        shown(Config::load(Some(&file)).unwrap_err(), &file),
+        "config.toml: cannot be read: No such file or directory (os error 2)"
+    );
+    assert_eq!(
+        shown(Config::load(Some(folder.path())).unwrap_err(), folder.path()),
+        "config.toml: cannot be read: Is a directory (os error 21)"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_text_or_far_too_long_is_refused() {
+    assert_eq!(
+        refusal(b"[store]\npath = \"\xff\"\n"),
+        "config.toml:2: is not UTF-8 text; save the file as UTF-8"
+    );
+    assert_eq!(
+        refusal(&vec![b'#'; 5 * 1024 * 1024]),
+        "config.toml: is longer than a config can be (4 MiB)"
+    );
+    assert_eq!(refusal(b"[store"), "config.toml:1:7: is not TOML: unclosed table, expected `]`");
+}
+
+#[test]
+fn only_secrets_that_others_can_read_draw_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    fs::write(&file, REFERENCE).unwrap();
+    for (mode, warnings) in [(0o600, 0), (0o644, 1)] {
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let config = Config::load(Some(&file)).unwrap();
+        assert_eq!(config.warnings.len(), warnings, "{mode:o}: {:?}", config.warnings);
+    }
+}
