@@ -39,16 +39,23 @@ use crate::{
 mod options;
 mod page;
 
-/// Most pages of one walk. Enough for [`ROWS_MAX`] rows from a service that gives 50 at a time.
-const PAGES_MAX: u32 = 4_096;
+/// What a walk takes at most, whatever the service sends.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    pages: u32,
+    /// Rows that are looked at.
+    rows: u64,
+    page_bytes: usize,
+}
 
-/// Most rows of one walk that are looked at, whatever the service sends. A project whose list is
-/// longer has to have it cleared: nothing but deletion shortens it.
-const ROWS_MAX: u64 = 200_000;
-
-/// Longest page. 10,000 rows are about 4 MiB, but a service that ignores `limit` sends all rows
-/// at once.
-const PAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+const LIMITS: Limits = Limits {
+    // Enough for all rows from a service that gives 50 at a time.
+    pages: 4_096,
+    // A project whose list is longer has to have it cleared: nothing but deletion shortens it.
+    rows: 200_000,
+    // 10,000 rows are about 4 MiB, but a service that ignores `limit` sends all rows at once.
+    page_bytes: 64 * 1024 * 1024,
+};
 
 /// Tries for one page, the first one included.
 const PAGE_TRIES: usize = 4;
@@ -104,6 +111,7 @@ struct Kps {
     credential: Box<dyn Credential>,
     clock: Arc<dyn Clock>,
     clients: Clients,
+    limits: Limits,
     patience: Patience,
 }
 
@@ -124,6 +132,7 @@ impl Kps {
             credential: checked.credential,
             clock: build.clock,
             clients: build.clients,
+            limits: LIMITS,
             patience: PATIENCE,
         })
     }
@@ -183,7 +192,7 @@ impl Kps {
             request.send().await.map_err(|error| fault::of_silence(error, &self.origin))?;
         let status = response.status();
         if status.is_success() {
-            let body = http::read_capped(response, PAGE_BYTES_MAX).await;
+            let body = http::read_capped(response, self.limits.page_bytes).await;
             return body.map_err(|error| fault::of_body(error, &self.origin));
         }
         let headers = response.headers().clone();
@@ -209,7 +218,7 @@ impl Kps {
         let mut rows = offset;
         let page = page::read(&String::from_utf8_lossy(body), &mut |row| {
             rows += 1;
-            if rows <= ROWS_MAX {
+            if rows <= self.limits.rows {
                 *fresh += u64::from(sift.row(row));
             }
         });
@@ -258,7 +267,7 @@ impl Source for Kps {
             totals.add(&page);
             if page.rows == 0 {
                 break End::EmptyPage;
-            } else if ROWS_MAX < rows || PAGES_MAX <= pages {
+            } else if self.limits.rows < rows || self.limits.pages <= pages {
                 break End::Limit;
             } else if fresh == 0 {
                 break End::NothingNew;

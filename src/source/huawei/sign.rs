@@ -41,9 +41,9 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// Not encoded, in any order.
     pub query: &'a [(&'a str, &'a str)],
-    /// Names in any case. All are signed, except those with a `_`, which proxies drop. `host`
-    /// must be among them and [`DATE_HEADER`] must not: the signer makes it. Few is better: a
-    /// proxy that rewrites a signed header breaks the signature.
+    /// Names in any case; `host` must be among them. All are signed, except [`DATE_HEADER`],
+    /// which the signer makes, and those with a `_`, which proxies drop. Few is better: a proxy
+    /// that rewrites a signed header breaks the signature.
     pub headers: &'a [(&'a str, &'a str)],
     /// The bytes that are sent.
     pub body: &'a [u8],
@@ -166,7 +166,7 @@ fn canonical_query(pairs: &[(&str, &str)]) -> String {
 fn canonical_headers<'a>(headers: &[(&str, &'a str)], date: &'a str) -> Vec<(String, &'a str)> {
     let mut headers: Vec<(String, &str)> = headers
         .iter()
-        .filter(|(name, _)| !name.contains('_'))
+        .filter(|(name, _)| !name.contains('_') && !name.eq_ignore_ascii_case(DATE_HEADER))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
         .chain([(DATE_HEADER.to_owned(), date)])
         .collect();

@@ -104,17 +104,18 @@ async fn a_page_that_broke_off_is_not_taken_for_a_repeat() {
 
 #[tokio::test]
 async fn a_page_beyond_every_measure_is_refused() {
-    // The length is a lie, but it is reached before the end of the page.
-    let script = |_, _: &Asked| {
-        let mut bytes = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
-        bytes.resize(PAGE_BYTES_MAX + 1024 * 1024, b' ');
-        bytes
-    };
-    let (walk, _, server) = walk("", script).await;
-    let error = walk.unwrap_err();
-    assert_eq!(error.class, FaultClass::Schema);
-    assert!(Chain(&error).to_string().contains("longer than 67108864 bytes"), "{error:?}");
-    assert_eq!(server.asked().len(), 1);
+    let whole = json!({"total": 9, "tasks": tasks(9)}).to_string();
+    let stated = answer(200, "", &whole);
+    let unstated = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{whole}").into_bytes();
+    for bytes in [stated, unstated] {
+        let server = Server::start(move |_, _| bytes.clone()).await;
+        let mut kps = source(&server.origin, TOKEN);
+        kps.limits.page_bytes = 100;
+        let error = kps.walk(&mut sift()).await.unwrap_err();
+        assert_eq!(error.class, FaultClass::Schema);
+        assert!(Chain(&error).to_string().contains("longer than 100 bytes"), "{error:?}");
+        assert_eq!(server.asked().len(), 1);
+    }
 }
 
 #[tokio::test]

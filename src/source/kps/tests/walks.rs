@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    server::{Asked, answer, ok, slice, task},
+    server::{Asked, Server, answer, ok, slice, task},
     *,
 };
 
@@ -138,9 +138,19 @@ async fn every_row_counts_whatever_it_holds() {
 }
 
 #[tokio::test]
-async fn more_rows_than_we_look_at_end_the_walk() {
-    let rows: Vec<Value> = (0..=ROWS_MAX).map(|id| json!({"task_id": id})).collect();
-    let body = json!({"tasks": rows}).to_string();
-    let (walk, sift, _server) = walk("", move |_, _: &Asked| answer(200, "", &body)).await;
-    check(&walk.unwrap(), &sift, "Limit: 1 pages, 200001 rows, 200000 distinct, too_long");
+async fn a_list_without_end_ends_the_walk() {
+    for (limits, expected) in [
+        (Limits { pages: 3, ..LIMITS }, "Limit: 3 pages, 6 rows, 6 distinct, too_long"),
+        (Limits { rows: 5, ..LIMITS }, "Limit: 3 pages, 6 rows, 5 distinct, too_long"),
+        (Limits { rows: 6, ..LIMITS }, "Limit: 4 pages, 8 rows, 6 distinct, too_long"),
+    ] {
+        let server = Server::start(|_, asked| {
+            ok(&json!({"tasks": [task(asked.offset), task(asked.offset + 1)]}))
+        })
+        .await;
+        let mut kps = source(&server.origin, TOKEN);
+        kps.limits = limits;
+        let mut sift = sift();
+        check(&kps.walk(&mut sift).await.unwrap(), &sift, expected);
+    }
 }
