@@ -1,3 +1,9 @@
 //! The `taskbell` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    taskbell::cli::main(taskbell::cli::Cli::parse()).into()
+}

@@ -1,0 +1,255 @@
+//! Asks the running daemon through its control socket, or opens the store if there is none.
+
+use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
+
+use reqwest::Method;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{Admin, AdminError, ListQuery, socket};
+use crate::{
+    app::{self, AppError},
+    config::Config,
+    exit::Exit,
+    http::{self, BodyError},
+};
+
+/// Largest answer of a daemon: a thousand rows with long texts stay below.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A daemon that polls for `plan` or tests a slow sink needs its own time limits to end first.
+const TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// Why a question has no answer.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// The store could not be opened.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The question itself.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The daemon refused.
+    #[error("{0}")]
+    Refused(String),
+    /// The daemon is there and does not answer.
+    #[error("the running daemon does not answer")]
+    Mute(#[source] reqwest::Error),
+    /// It answers something else.
+    #[error("the running daemon's answer is not usable")]
+    Answer(#[source] BodyError),
+    /// It answers something else.
+    #[error("the running daemon's answer is not JSON")]
+    Json(#[source] serde_json::Error),
+    /// The control socket cannot be opened.
+    #[error("cannot open the control socket")]
+    Socket(#[source] io::Error),
+}
+
+impl From<&ClientError> for Exit {
+    fn from(error: &ClientError) -> Self {
+        match error {
+            ClientError::App(error) => error.into(),
+            ClientError::Admin(AdminError::Store(error)) => error.into(),
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// Whoever answers.
+#[derive(Debug)]
+pub enum Client {
+    /// The running daemon.
+    Remote(reqwest::Client),
+    /// We ourselves.
+    Local(Box<Admin>),
+}
+
+impl Client {
+    /// Finds the daemon of the config's store, or opens the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn open(config: &Config, holder: &str) -> Result<Self, ClientError> {
+        if let Some(remote) = Self::remote(&config.store.path)? {
+            return Ok(remote);
+        }
+        let store = app::open_store(config, holder).await.map_err(AppError::from)?;
+        let worker = app::worker(config, store).map_err(AppError::from)?;
+        Ok(Self::Local(Box::new(Admin { worker, waker: None })))
+    }
+
+    fn remote(store: &Path) -> Result<Option<Self>, ClientError> {
+        let path = socket::path(store);
+        match UnixStream::connect(&path) {
+            Ok(probe) => drop(probe),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(ClientError::Socket(error)),
+        }
+        http::install_crypto();
+        let client = reqwest::Client::builder()
+            .unix_socket(path)
+            .no_proxy()
+            .tls_certs_only([])
+            .timeout(TIMEOUT)
+            .build()
+            .map_err(ClientError::Mute)?;
+        Ok(Some(Self::Remote(client)))
+    }
+
+    /// `source list`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`], as with every question.
+    pub async fn sources(&self) -> Result<Value, ClientError> {
+        match self {
+            Self::Local(admin) => Ok(admin.sources().await?),
+            Self::Remote(client) => ask(client, Method::GET, "sources", None).await,
+        }
+    }
+
+    /// `sink list`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn sinks(&self) -> Result<Value, ClientError> {
+        match self {
+            Self::Local(admin) => Ok(admin.sinks().await?),
+            Self::Remote(client) => ask(client, Method::GET, "sinks", None).await,
+        }
+    }
+
+    /// `sink test`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn test_sink(&self, sink: &str) -> Result<Value, ClientError> {
+        match self {
+            Self::Local(admin) => Ok(admin.test_sink(sink).await?),
+            Self::Remote(client) => {
+                ask(client, Method::POST, &format!("sinks/{}/test", segment(sink)), None).await
+            }
+        }
+    }
+
+    /// `failure list`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn failures(&self, query: &ListQuery) -> Result<Value, ClientError> {
+        match self {
+            Self::Local(admin) => Ok(admin.failures(query).await?),
+            Self::Remote(client) => ask(client, Method::GET, "failures", Some(query)).await,
+        }
+    }
+
+    /// `failure show` and `failure explain`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn failure(&self, id: &str) -> Result<Value, ClientError> {
+        match self {
+            Self::Local(admin) => Ok(admin.failure(id).await?),
+            Self::Remote(client) => {
+                ask(client, Method::GET, &format!("failures/{}", segment(id)), None).await
+            }
+        }
+    }
+
+    /// `delivery list`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn deliveries(&self, query: &ListQuery) -> Result<Value, ClientError> {
+        match self {
+            Self::Local(admin) => Ok(admin.deliveries(query).await?),
+            Self::Remote(client) => ask(client, Method::GET, "deliveries", Some(query)).await,
+        }
+    }
+
+    /// `delivery show`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn delivery(&self, id: u64) -> Result<Value, ClientError> {
+        match self {
+            Self::Local(admin) => Ok(admin.delivery(id).await?),
+            Self::Remote(client) => {
+                ask(client, Method::GET, &format!("deliveries/{id}"), None).await
+            }
+        }
+    }
+
+    /// `delivery retry`, for one.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn retry(&self, id: u64) -> Result<Value, ClientError> {
+        match self {
+            Self::Local(admin) => Ok(admin.retry(vec![id]).await?),
+            Self::Remote(client) => {
+                ask(client, Method::POST, &format!("deliveries/{id}/retry"), None).await
+            }
+        }
+    }
+
+    /// `plan`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn plan(&self) -> Result<Value, ClientError> {
+        match self {
+            Self::Local(admin) => Ok(admin.plan().await?),
+            Self::Remote(client) => ask(client, Method::POST, "plan", None).await,
+        }
+    }
+}
+
+fn segment(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+async fn ask(
+    client: &reqwest::Client,
+    method: Method,
+    path: &str,
+    query: Option<&ListQuery>,
+) -> Result<Value, ClientError> {
+    let mut url = url::Url::parse("http://daemon/api/v1/").expect("a valid URL");
+    if let Ok(joined) = url.join(path) {
+        url = joined;
+    }
+    if let Some(Value::Object(query)) = query.and_then(|query| serde_json::to_value(query).ok()) {
+        let mut pairs = url.query_pairs_mut();
+        for (key, value) in query {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            pairs.append_pair(&key, &text);
+        }
+    }
+    let response = client.request(method, url).send().await.map_err(ClientError::Mute)?;
+    let accepted = response.status().is_success();
+    let body = http::read_capped(response, ANSWER_BYTES_MAX).await.map_err(ClientError::Answer)?;
+    let value: Value = serde_json::from_slice(&body).map_err(ClientError::Json)?;
+    if accepted {
+        return Ok(value);
+    }
+    let detail = value.get("detail").and_then(Value::as_str).unwrap_or("the daemon refused");
+    Err(ClientError::Refused(detail.to_owned()))
+}

@@ -1,0 +1,98 @@
+//! Puts the worker together. The only file that names concrete adapters.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use thiserror::Error;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{Config, ConfigError},
+    decide::{
+        diff::DiffPolicy,
+        group::{Rules, SourceFacts},
+    },
+    exit::Exit,
+    http::Clients,
+    store::{self, Store, StoreError},
+    worker::{Outlet, Watched, Worker, deliver::Lane},
+};
+
+/// Why there is no worker.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The config, or a secret it names, is wrong.
+    #[error("the config is not usable")]
+    Config(#[from] ConfigError),
+    /// The store cannot be opened.
+    #[error("the store is not usable")]
+    Store(#[from] StoreError),
+}
+
+impl From<&AppError> for Exit {
+    fn from(error: &AppError) -> Self {
+        match error {
+            AppError::Config(error) => error.into(),
+            AppError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Opens the store of `config` on disk. `holder` says who we are to whoever finds it locked.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub async fn open_store(config: &Config, holder: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(store::open_sled(&config.store.path, holder).await?))
+}
+
+/// A worker on `store` as `config` wants it. Reads secrets and does no other I/O.
+///
+/// # Errors
+///
+/// [`ConfigError`].
+pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clients = Clients::default();
+    let sources = config.build_sources(&clock, &clients)?;
+    let sinks = config.build_sinks(&clients)?;
+    let facts = sources.iter().zip(&config.sources).map(|(source, written)| {
+        let facts = SourceFacts { info: source.info().clone(), labels: written.labels.clone() };
+        (written.name.clone(), facts)
+    });
+    let wants_cleared = config.sinks.iter().filter(|sink| sink.cleared);
+    let rules = Arc::new(Rules {
+        routes: config.routes.clone(),
+        cleared_to: wants_cleared.map(|sink| sink.name.clone()).collect::<BTreeSet<_>>(),
+        sources: facts.collect(),
+    });
+    let retry = Arc::new(config.retry.clone());
+    let lanes = sinks.into_iter().zip(&config.sinks).map(|(sink, written)| Lane {
+        name: written.name.clone(),
+        outlet: Outlet {
+            sink: sink.into(),
+            timeout: written.timeout,
+            concurrency: written.concurrency,
+        },
+        retry: Arc::clone(&retry),
+        rules: Arc::clone(&rules),
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+    });
+    let watched = sources.into_iter().zip(&config.sources).map(|(source, written)| Watched {
+        source: source.into(),
+        interval: written.interval,
+        timeout: written.timeout,
+        policy: DiffPolicy { first_run: written.first_run, ..DiffPolicy::default() },
+    });
+    Ok(Worker {
+        lanes: lanes.collect(),
+        sources: watched.collect(),
+        store,
+        clock,
+        rules,
+        poll_concurrency: config.worker.poll_concurrency,
+        shutdown_grace: config.worker.shutdown_grace,
+        retention: config.store.retention,
+    })
+}

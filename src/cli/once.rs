@@ -1,0 +1,70 @@
+//! `taskbell once`.
+
+use std::time::Duration;
+
+use super::out;
+use crate::{
+    app::{self, AppError},
+    config::Config,
+    exit::Exit,
+    worker::once::{self, Report},
+};
+
+/// `once`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// When to stop beginning new work
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    deadline: Duration,
+    /// Exit with 10 instead of 0 when new failures were told
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+pub(super) async fn run(config: &Config, args: &Args) -> Exit {
+    let opened = async {
+        let store = app::open_store(config, "`taskbell once`").await?;
+        Ok::<_, AppError>(app::worker(config, store)?)
+    };
+    let worker = match opened.await {
+        Ok(worker) => worker,
+        Err(error) => return out::fail(&error, None, Exit::from(&error)),
+    };
+    match once::run(&worker, args.deadline).await {
+        Ok(report) => {
+            let exit = exit(&report, args.detailed_exitcode);
+            let text = summary(&report);
+            if !text.is_empty() {
+                return exit.max(out::line(&text));
+            }
+            exit
+        }
+        Err(error) => out::fail(&error, None, Exit::from(&error)),
+    }
+}
+
+fn exit(report: &Report, detailed: bool) -> Exit {
+    let faults = report.polls.iter().filter_map(|poll| poll.fault).map(Exit::of_fault);
+    let pending = (0 < report.pending).then_some(Exit::Pending);
+    let new = report.polls.iter().any(|poll| 0 < poll.new);
+    let told = (detailed && new && 0 < report.delivered).then_some(Exit::NewFailures);
+    faults.chain(pending).chain(told).max().unwrap_or(Exit::Done)
+}
+
+/// One line, or nothing when nothing happened.
+fn summary(report: &Report) -> String {
+    let new: usize = report.polls.iter().map(|poll| poll.new).sum();
+    let cleared: usize = report.polls.iter().map(|poll| poll.cleared).sum();
+    let blind = report.polls.iter().filter(|poll| !poll.complete).count();
+    let parts = [
+        (new, "new failures"),
+        (cleared, "cleared"),
+        (usize::try_from(report.delivered).unwrap_or(usize::MAX), "notices delivered"),
+        (usize::try_from(report.failed).unwrap_or(usize::MAX), "attempts failed"),
+        (usize::try_from(report.pending).unwrap_or(usize::MAX), "deliveries pending"),
+        (usize::try_from(report.stuck).unwrap_or(usize::MAX), "deliveries held or dead"),
+        (blind, "sources not seen whole"),
+    ];
+    let said = parts.iter().filter(|(count, _)| 0 < *count);
+    said.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+}

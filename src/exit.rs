@@ -1,0 +1,103 @@
+//! Exit codes: what a script can hold on to. Those of `sysexits`, where it has one.
+
+use std::process::ExitCode;
+
+use crate::{config::ConfigError, source::FaultClass, store::StoreError};
+
+/// How a command ended. In ascending order of severity, so that the most serious one wins.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// Done, and new failures were told. Only with `--detailed-exitcode`.
+    NewFailures,
+    /// Something else failed, or a check did not hold.
+    Failed,
+    /// Committed, but deliveries are still pending.
+    Pending,
+    /// A source could not be reached, or its poll was incomplete.
+    SourceUnavailable,
+    /// Credentials were refused.
+    CredentialsRefused,
+    /// Another instance holds the store.
+    StoreHeld,
+    /// The store cannot be read or is not durable.
+    StoreUnusable,
+    /// The config is wrong.
+    ConfigInvalid,
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::NewFailures => 10,
+            Self::SourceUnavailable => 69,
+            Self::StoreHeld => 73,
+            Self::StoreUnusable => 74,
+            Self::Pending => 75,
+            Self::CredentialsRefused => 77,
+            Self::ConfigInvalid => 78,
+        }
+    }
+
+    /// What trouble with a source means for the exit.
+    #[must_use]
+    pub fn of_fault(class: FaultClass) -> Self {
+        match class {
+            FaultClass::Auth | FaultClass::Permission | FaultClass::AccountFrozen => {
+                Self::CredentialsRefused
+            }
+            _ => Self::SourceUnavailable,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+impl From<&StoreError> for Exit {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Held { .. } => Self::StoreHeld,
+            StoreError::Newer { .. }
+            | StoreError::Unreadable { .. }
+            | StoreError::NotDurable { .. }
+            | StoreError::Closed => Self::StoreUnusable,
+        }
+    }
+}
+
+impl From<&ConfigError> for Exit {
+    fn from(_: &ConfigError) -> Self {
+        Self::ConfigInvalid
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_serious_one_wins() {
+        let order = [
+            Exit::ConfigInvalid,
+            Exit::StoreUnusable,
+            Exit::StoreHeld,
+            Exit::CredentialsRefused,
+            Exit::SourceUnavailable,
+            Exit::Pending,
+            Exit::NewFailures,
+            Exit::Done,
+        ];
+        let codes: Vec<u8> = order.iter().map(|exit| exit.code()).collect();
+        assert_eq!(codes, [78, 74, 73, 77, 69, 75, 10, 0]);
+        assert!(order.is_sorted_by(|worse, better| better < worse));
+    }
+}
