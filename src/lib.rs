@@ -13,4 +13,5 @@ pub mod secret;
 pub mod sink;
 pub mod source;
 pub mod task;
+pub mod telemetry;
 pub mod text;

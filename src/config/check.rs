@@ -117,9 +117,10 @@ pub(super) fn in_table(path: &str, error: &OptionError) -> (String, String) {
     if let Some((refusal, expected)) = problem.split_once(", expected ") {
         let expected = plain(expected);
         let value = refusal.starts_with("invalid type: ") || refusal.starts_with("invalid value: ");
-        problem = match value && secrets::is_secret(&path) {
-            true => format!("must be {expected}"),
-            false => format!("{refusal}, expected {expected}"),
+        problem = if value && secrets::is_secret(&path) {
+            format!("must be {expected}")
+        } else {
+            format!("{refusal}, expected {expected}")
         };
     }
     (path, problem)
