@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::FailureId,
     name::Name,
-    notice::{Coverage, NoticeKind},
+    notice::{Coverage, NoticeId, NoticeKind},
 };
 
 /// The number of a delivery in this store. Ascending in the order of opening.
@@ -97,6 +97,10 @@ impl LastAttempt {
 pub struct Delivery {
     /// The number in this store.
     pub id: DeliveryId,
+    /// Names what is told. Fixed when the delivery is opened.
+    pub notice_id: NoticeId,
+    /// Which route chose it, counted from 1 in the order of the config at that time.
+    pub route: u32,
     /// Where it goes.
     pub sink: Name,
     /// The source it is about.
@@ -110,6 +114,9 @@ pub struct Delivery {
     /// When the notice was closed and its content fixed.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub created_at: Timestamp,
+    /// When the operator last brought it back from held or dead: its age counts from here.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    pub revived_at: Option<Timestamp>,
     /// See [`crate::notice::Notice::still_open`].
     pub still_open: u32,
     /// See [`crate::notice::Notice::coverage`].

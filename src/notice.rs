@@ -10,7 +10,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{failure::Failure, name::Name};
+use crate::{
+    failure::{Failure, FailureId},
+    name::Name,
+    task::TaskKey,
+};
 
 /// Most failures in one notice. Keeps a webhook body below 100 KiB and a mail readable.
 pub const FAILURES_MAX: usize = 100;
@@ -53,11 +57,15 @@ impl NoticeKind {
 /// A function of the source, the failures with generation and episode, the kind and the sink, so
 /// two hosts, a restored backup and a replay send the same id. `tb_` and 40 hex digits: no dot,
 /// as Standard Webhooks wants, and fit for the left side of a `Message-ID`.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct NoticeId(String);
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(from = "[u8; 20]", into = "[u8; 20]")]
+pub struct NoticeId {
+    hash: [u8; 20],
+    text: String,
+}
 
 impl NoticeId {
-    /// Names a notice of `kind` for `sink` about `failures` of `source`.
+    /// Names a notice of `kind` for `sink` about `members` of `source`.
     ///
     /// `occasion` tells apart what has no failures to be named after: the instant of a baseline,
     /// the number of a test. Empty where there are failures.
@@ -66,7 +74,7 @@ impl NoticeId {
         kind: NoticeKind,
         source: &Name,
         sink: &Name,
-        failures: &[Failure],
+        members: &[Member],
         occasion: &str,
     ) -> Self {
         let mut hash = Sha256::new();
@@ -74,22 +82,38 @@ impl NoticeId {
             hash.update(word.as_bytes());
             hash.update([0]);
         }
-        for failure in failures {
-            hash_failure(&mut hash, failure);
+        for member in members {
+            hash.update(member.key.0);
+            hash.update(member.generation.to_be_bytes());
+            hash.update(member.episode.to_be_bytes());
         }
-        Self(format!("tb_{}", hex(&hash.finalize(), 20)))
+        let mut short = [0; 20];
+        short.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        Self::from(short)
     }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+}
+
+impl From<[u8; 20]> for NoticeId {
+    fn from(hash: [u8; 20]) -> Self {
+        Self { hash, text: format!("tb_{}", hex(&hash, hash.len())) }
+    }
+}
+
+impl From<NoticeId> for [u8; 20] {
+    fn from(id: NoticeId) -> Self {
+        id.hash
     }
 }
 
 impl fmt::Display for NoticeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -104,18 +128,36 @@ pub fn thread_id(failure: &Failure) -> String {
     hex(&hash.finalize(), 16)
 }
 
-fn hash_failure(hash: &mut Sha256, failure: &Failure) {
-    hash.update(failure.task.key.0);
-    hash.update(failure.generation.to_be_bytes());
-    hash.update(failure.episode.to_be_bytes());
-}
-
 fn hex(bytes: &[u8], count: usize) -> String {
     use fmt::Write as _;
     bytes.iter().take(count).fold(String::with_capacity(2 * count), |mut out, byte| {
         write!(out, "{byte:02x}").expect("a String takes everything");
         out
     })
+}
+
+/// What of a failure goes into the name of a notice.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Member {
+    /// The number in this store. Not part of the name: another host has another one.
+    pub id: FailureId,
+    /// The task.
+    pub key: TaskKey,
+    /// As in [`Failure`].
+    pub generation: u32,
+    /// As in [`Failure`].
+    pub episode: u32,
+}
+
+impl From<&Failure> for Member {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            id: failure.id,
+            key: failure.task.key,
+            generation: failure.generation,
+            episode: failure.episode,
+        }
+    }
 }
 
 /// Which list a notice is about. Free of secrets.

@@ -3,7 +3,9 @@
 //! Nothing in here is async, reads a clock, does I/O or logs, and nothing in here can fail. A
 //! decision returns a value that says what and why; the steps carry it out.
 
+pub mod coverage;
 pub mod diff;
+pub mod group;
 pub mod retry;
 pub mod route;
 pub mod sift;

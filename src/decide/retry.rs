@@ -39,25 +39,34 @@ impl Default for RetryPolicy {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Jitter(pub f64);
 
+/// Where a delivery stands in its time.
+#[derive(Clone, Copy, Debug)]
+pub struct Tries {
+    /// All attempts, the one that just failed included.
+    pub attempts: u32,
+    /// When the notice was closed, or brought back by the operator.
+    pub born: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+}
+
 /// The state of a delivery after an attempt that failed with `verdict`.
 ///
-/// `attempts` counts all attempts, this one included; `created_at` is when the notice was
-/// closed. The wait is the policy's, stretched by up to a fifth by `jitter`, or the service's own
+/// The wait is the policy's, stretched by up to a fifth by `jitter`, or the service's own
 /// wish, capped, if that is longer. A wait that would end after `max_age` is cut short, so that
 /// the last attempt is made when the time is nearly up; then the delivery is dead.
 #[must_use]
 pub fn after_failure(
     policy: &RetryPolicy,
     verdict: Verdict,
-    attempts: u32,
-    created_at: Timestamp,
-    now: Timestamp,
+    tries: Tries,
     jitter: Jitter,
 ) -> DeliveryState {
+    let Tries { attempts, born, now } = tries;
     if verdict == Verdict::Gone {
         return DeliveryState::Held { since: now };
     }
-    let last_call = created_at.saturating_add(policy.max_age).unwrap_or(Timestamp::MAX);
+    let last_call = born.saturating_add(policy.max_age).unwrap_or(Timestamp::MAX);
     if last_call <= now {
         return DeliveryState::Dead { at: now };
     }
@@ -89,12 +98,11 @@ mod tests {
     #[track_caller]
     fn check(verdict: Verdict, attempts: u32, age: i64, jitter: f64, expected: &str) {
         let policy = RetryPolicy::default();
-        let created_at = Timestamp::from_second(-age).unwrap();
-        let actual =
-            match after_failure(&policy, verdict, attempts, created_at, NOW, Jitter(jitter)) {
-                DeliveryState::Pending { due } => format!("wait {}s", due.as_second()),
-                state => state.as_str().to_owned(),
-            };
+        let tries = Tries { attempts, born: Timestamp::from_second(-age).unwrap(), now: NOW };
+        let actual = match after_failure(&policy, verdict, tries, Jitter(jitter)) {
+            DeliveryState::Pending { due } => format!("wait {}s", due.as_second()),
+            state => state.as_str().to_owned(),
+        };
         assert_eq!(actual, expected, "{verdict:?} attempts={attempts} age={age} jitter={jitter}");
     }
 

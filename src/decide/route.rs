@@ -69,6 +69,22 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// A source as a whole: like a failure of it without any particulars.
+    #[must_use]
+    pub fn of_source(info: &'a SourceInfo, labels: &'a BTreeMap<String, String>) -> Self {
+        Self {
+            source: info.name.as_str(),
+            project: &info.project_id,
+            region: &info.region,
+            action: "",
+            error_code: "",
+            error_message: "",
+            server_name: "",
+            keypair: "",
+            labels,
+        }
+    }
+
     /// The value of a field; empty if the failure has none.
     #[must_use]
     pub fn get(&self, field: &Field) -> &'a str {

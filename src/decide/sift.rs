@@ -6,13 +6,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     failure::FailureId,
     task::{Row, Task, TaskKey},
 };
 
 /// One standing failure in the ledger's index.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RosterEntry {
     /// The task.
     pub key: TaskKey,
@@ -55,13 +57,24 @@ pub struct Sift {
     changed: BTreeMap<usize, Found>,
 }
 
+/// Whether a poll met a task that the ledger holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Presence {
+    /// No walk met it.
+    Unseen,
+    /// At least one did.
+    Seen,
+    /// At least one did, and what that means was already decided.
+    Settled,
+}
+
 /// What a poll's walks found, taken out of a [`Sift`].
 #[derive(Debug)]
 pub struct Findings {
     /// The index the rows were compared with, sorted by key.
     pub roster: Arc<Vec<RosterEntry>>,
     /// For each entry of the roster, whether any walk met it.
-    pub seen: Vec<bool>,
+    pub seen: Vec<Presence>,
     /// Tasks that the roster does not hold.
     pub unknown: Vec<Found>,
     /// Tasks that it holds with another time or text, by position in the roster, ascending.
@@ -130,7 +143,11 @@ impl Sift {
     pub fn finish(self) -> Findings {
         Findings {
             roster: self.roster,
-            seen: self.seen.into_iter().map(|walk| walk != 0).collect(),
+            seen: self
+                .seen
+                .into_iter()
+                .map(|walk| if walk == 0 { Presence::Unseen } else { Presence::Seen })
+                .collect(),
             unknown: self.unknown.into_values().collect(),
             changed: self.changed.into_iter().collect(),
         }
@@ -277,7 +294,7 @@ mod tests {
         assert!(sift.row(&row("a", 1)));
         assert!(!sift.row(&row("a", 1)), "a repeat on a later page");
         let findings = sift.finish();
-        assert_eq!(findings.seen.iter().filter(|seen| **seen).count(), 1);
+        assert_eq!(findings.seen.iter().filter(|seen| **seen == Presence::Seen).count(), 1);
         assert!(findings.unknown.is_empty() && findings.changed.is_empty());
     }
 
@@ -301,7 +318,7 @@ mod tests {
         assert!(sift.row(&row("x", 1)));
         assert_eq!(sift.distinct(), 2);
         let findings = sift.finish();
-        assert_eq!(findings.seen, [true, true]);
+        assert_eq!(findings.seen, [Presence::Seen; 2]);
         assert_eq!(findings.unknown.len(), 1);
     }
 

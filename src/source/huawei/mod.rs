@@ -1,3 +1,5 @@
-//! What the sources of this cloud share.
+//! What the sources of this cloud share: how a request is authorised, and what a refusal means.
 
+pub(super) mod credential;
+pub(super) mod fault;
 pub mod sign;

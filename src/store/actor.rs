@@ -1,0 +1,273 @@
+//! The engine on a thread of its own, and the way to talk to it.
+//!
+//! sled is known to dislike many writers, and its flush waits for the disk. So one thread owns
+//! the store, takes requests in order, and blocks for as long as it likes without holding up the
+//! runtime.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Settled,
+    SourceState, Store, StoreError, StoreLock, engine::Engine, memory::MemoryKv, migrate,
+    sled::SledKv,
+};
+use crate::{
+    decide::{
+        diff::Past,
+        group::{Backlog, Opening},
+    },
+    delivery::{Delivery, DeliveryId},
+    failure::{Failure, FailureId},
+    name::Name,
+    task::TaskKey,
+};
+
+/// Requests that may wait for the thread. Each caller waits for its answer, so this is reached
+/// only with as many callers; beyond it they wait to ask.
+const REQUESTS_MAX: usize = 256;
+
+type Request = Box<dyn FnOnce(&mut Engine) + Send>;
+
+/// A store whose engine runs on a thread of its own. Dropping the last handle closes it.
+pub struct Handle {
+    requests: Option<mpsc::Sender<Request>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there was already an error for whoever asked.
+            drop(thread.join());
+        }
+    }
+}
+
+/// Opens or makes the store in `folder`. `holder` says who we are to whoever finds it locked.
+///
+/// A marker file beside the folder names the sources that have a baseline, so that a store that
+/// vanished is noticed.
+///
+/// # Errors
+///
+/// [`StoreError::Held`], [`StoreError::Newer`], [`StoreError::Unreadable`] or
+/// [`StoreError::NotDurable`].
+pub async fn open_sled(folder: &Path, holder: &str) -> Result<Handle, StoreError> {
+    let (folder, holder) = (folder.to_owned(), holder.to_owned());
+    start(move || {
+        let lock = StoreLock::take(&folder, &holder)?;
+        let path = folder.display().to_string();
+        let mut kv = SledKv::open(&folder)?;
+        migrate::migrate(&mut kv, &migrate::migrations(), &path)?;
+        let marker = Marker { path: marker_path(&folder), lock };
+        let lost = marker.read();
+        let mut engine = Engine::open(Box::new(kv), lost)?;
+        engine.lost.retain(|name| {
+            engine.sources.get(name).is_none_or(|state| state.baseline_at.is_none())
+        });
+        engine.marker = Some(marker);
+        Ok(engine)
+    })
+    .await
+}
+
+/// A store that lives in memory.
+///
+/// # Errors
+///
+/// Only when no thread can be started.
+pub async fn open_memory() -> Result<Handle, StoreError> {
+    start(|| {
+        let mut kv = MemoryKv::default();
+        migrate::migrate(&mut kv, &migrate::migrations(), "memory")?;
+        Engine::open(Box::new(kv), BTreeSet::new())
+    })
+    .await
+}
+
+async fn start(
+    open: impl FnOnce() -> Result<Engine, StoreError> + Send + 'static,
+) -> Result<Handle, StoreError> {
+    let (requests, mut inbox) = mpsc::channel::<Request>(REQUESTS_MAX);
+    let (opened, is_open) = oneshot::channel();
+    let thread = thread::Builder::new()
+        .name("store".to_owned())
+        .spawn(move || match open() {
+            Ok(mut engine) => {
+                if opened.send(Ok(())).is_ok() {
+                    while let Some(request) = inbox.blocking_recv() {
+                        request(&mut engine);
+                    }
+                }
+            }
+            Err(error) => drop(opened.send(Err(error))),
+        })
+        .map_err(|error| StoreError::unreadable("cannot start the store's thread", error))?;
+    is_open.await.map_err(|_| StoreError::Closed)??;
+    Ok(Handle { requests: Some(requests), thread: Some(thread) })
+}
+
+/// Where a store's marker file is: beside it, so that it survives the loss of the folder.
+fn marker_path(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(".marker");
+    folder.with_file_name(name)
+}
+
+/// The file beside the store that says which sources have a baseline.
+#[derive(Debug)]
+pub(super) struct Marker {
+    path: PathBuf,
+    #[expect(dead_code, reason = "held until the engine is dropped, after the database")]
+    lock: StoreLock,
+}
+
+impl Marker {
+    fn read(&self) -> BTreeSet<Name> {
+        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+        text.lines().filter_map(|line| Name::parse(line).ok()).collect()
+    }
+
+    /// Notes that `name` has its baseline. A failure costs only the notice that state was lost.
+    pub(super) fn add(&self, name: &Name) {
+        let mut names = self.read();
+        if names.insert(name.clone()) {
+            let text: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
+            if let Err(error) = std::fs::write(&self.path, text) {
+                let path = self.path.display();
+                tracing::warn!(%path, %error, "the marker beside the store was not written");
+            }
+        }
+    }
+}
+
+impl Handle {
+    async fn ask<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(&mut Engine) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let request: Request = Box::new(move |engine| {
+            // Nobody waits any more if the caller was dropped; the change happened all the same.
+            drop(answer.send(request(engine)));
+        });
+        let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
+        requests.send(request).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+#[async_trait]
+impl Store for Handle {
+    async fn ledger(&self, source: &Name) -> Result<Ledger, StoreError> {
+        let source = source.clone();
+        self.ask(move |engine| engine.ledger(&source)).await
+    }
+
+    async fn past(
+        &self,
+        source: &Name,
+        keys: Vec<TaskKey>,
+    ) -> Result<BTreeMap<TaskKey, Past>, StoreError> {
+        let source = source.clone();
+        self.ask(move |engine| engine.past(&source, &keys)).await
+    }
+
+    async fn record_poll(&self, poll: PollRecord) -> Result<(), StoreError> {
+        self.ask(move |engine| engine.record_poll(poll)).await
+    }
+
+    async fn undispatched(&self, limit: usize) -> Result<Backlog, StoreError> {
+        self.ask(move |engine| engine.undispatched(limit)).await
+    }
+
+    async fn open_deliveries(&self, opening: Opening) -> Result<(), StoreError> {
+        self.ask(move |engine| engine.open_deliveries(opening)).await
+    }
+
+    async fn lease_due(
+        &self,
+        sink: &Name,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let sink = sink.clone();
+        self.ask(move |engine| engine.lease_due(&sink, now, limit)).await
+    }
+
+    async fn next_due(&self, sink: &Name) -> Result<Option<Timestamp>, StoreError> {
+        let sink = sink.clone();
+        self.ask(move |engine| engine.next_due(&sink)).await
+    }
+
+    async fn settle(&self, settled: Vec<Settled>) -> Result<(), StoreError> {
+        self.ask(move |engine| engine.settle(settled)).await
+    }
+
+    async fn release(&self, ids: Vec<DeliveryId>) -> Result<(), StoreError> {
+        self.ask(move |engine| {
+            engine.release(&ids);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn sweep(&self, cutoff: Timestamp) -> Result<u64, StoreError> {
+        self.ask(move |engine| engine.sweep(cutoff)).await
+    }
+
+    async fn sources(&self) -> Result<Vec<(Name, SourceState)>, StoreError> {
+        self.ask(|engine| {
+            Ok(engine.sources.iter().map(|(name, state)| (name.clone(), state.clone())).collect())
+        })
+        .await
+    }
+
+    async fn failures(&self, query: FailureQuery) -> Result<Vec<Failure>, StoreError> {
+        self.ask(move |engine| engine.failure_list(&query)).await
+    }
+
+    async fn failure(&self, id: FailureId) -> Result<Option<FailureDetail>, StoreError> {
+        self.ask(move |engine| engine.failure(id)).await
+    }
+
+    async fn find_task(&self, key: TaskKey) -> Result<Vec<FailureId>, StoreError> {
+        self.ask(move |engine| engine.find_task(key)).await
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+        self.ask(move |engine| engine.delivery_list(&query)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.ask(move |engine| engine.delivery(id)).await
+    }
+
+    async fn retry(
+        &self,
+        ids: Vec<DeliveryId>,
+        now: Timestamp,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        self.ask(move |engine| engine.retry(ids, now)).await
+    }
+
+    async fn owed(&self) -> Result<BTreeMap<Name, Owed>, StoreError> {
+        self.ask(|engine| engine.owed()).await
+    }
+}

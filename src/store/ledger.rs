@@ -1,0 +1,329 @@
+//! The poll's side of the engine: what stands, what is new, what is gone.
+//!
+//! A record of a poll is a row of transactions, each of which is safe to stop after: a failure
+//! is never in the roster without being recorded and seeded, and the baseline comes last.
+
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+use super::{
+    Ledger, PollRecord, SourceState, StoreError,
+    engine::{Counters, Engine, failures, roster},
+    kv::{Tree, Txn},
+    pages::{Edit, decode, encode},
+};
+use crate::{
+    decide::{
+        diff::{BaselineSaid, Changes, NewFailure, Past, Reopened},
+        group::Seed,
+        sift::RosterEntry,
+    },
+    failure::{Failure, FailureId, Origin},
+    name::Name,
+    task::TaskKey,
+};
+
+/// Records per step of a transaction. After each step the transaction may end.
+const STEP: usize = 512;
+
+fn past_key(source: u32, key: TaskKey) -> Vec<u8> {
+    [source.to_be_bytes().as_slice(), &key.0].concat()
+}
+
+impl Engine {
+    pub(super) fn ledger(&self, source: &Name) -> Result<Ledger, StoreError> {
+        self.check()?;
+        let mut state = self.sources.get(source).cloned().unwrap_or_default();
+        state.lost = self.lost.contains(source);
+        let mut entries = Vec::new();
+        if state.number != 0 {
+            roster(state.number).scan(&*self.kv, 0, |entry| {
+                entries.push(entry);
+                ControlFlow::Continue(())
+            })?;
+        }
+        entries.sort_unstable_by_key(|entry: &RosterEntry| entry.key);
+        Ok(Ledger { state, roster: Arc::new(entries) })
+    }
+
+    pub(super) fn past(
+        &self,
+        source: &Name,
+        keys: &[TaskKey],
+    ) -> Result<BTreeMap<TaskKey, Past>, StoreError> {
+        self.check()?;
+        let mut found = BTreeMap::new();
+        if let Some(state) = self.sources.get(source)
+            && 0 < state.past
+        {
+            for key in keys {
+                if let Some(bytes) = self.kv.get(Tree::Past, &past_key(state.number, *key))? {
+                    found.insert(*key, decode(Tree::Past, &bytes)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) fn record_poll(&mut self, poll: PollRecord) -> Result<(), StoreError> {
+        self.check()?;
+        let name = poll.info.name.clone();
+        let mut state = self.sources.get(&name).cloned().unwrap_or_default();
+        let first_baseline = poll.changes.baseline.is_some();
+        let mut counters = self.counters;
+        if state.number == 0 {
+            counters.source += 1;
+            state.number = counters.source;
+        }
+        let mut recording = Recording {
+            txn: Txn::new(&mut *self.kv),
+            name: &name,
+            state,
+            counters,
+            at: poll.at,
+            seeded: Vec::new(),
+        };
+        let result = recording.run(poll);
+        let Recording { state, counters, .. } = recording;
+        // Even after an error some transactions may have happened: their numbers are taken.
+        self.counters = counters;
+        if state.baseline_at.is_some() {
+            self.lost.remove(&name);
+            if let Some(marker) = self.marker.as_ref().filter(|_| first_baseline) {
+                marker.add(&name);
+            }
+        }
+        self.sources.insert(name, state);
+        self.note(result)
+    }
+}
+
+/// One poll on its way into the store.
+struct Recording<'a> {
+    txn: Txn<'a>,
+    name: &'a Name,
+    state: SourceState,
+    counters: Counters,
+    at: jiff::Timestamp,
+    /// Failures of the running transaction that have to be told.
+    seeded: Vec<FailureId>,
+}
+
+impl Recording<'_> {
+    fn run(&mut self, poll: PollRecord) -> Result<(), StoreError> {
+        let Changes { new, reopened, touched, texts, cleared, baseline, .. } = poll.changes;
+        self.add(new)?;
+        self.reopen(reopened)?;
+        self.touch(touched)?;
+        self.retext(texts)?;
+        self.clear(cleared)?;
+        let last_complete = self.state.last_complete_at;
+        let coverage = std::mem::take(&mut self.state.coverage);
+        self.state.coverage = coverage.after_poll(poll.complete, last_complete, self.at);
+        self.state.polls = self.state.polls.saturating_add(1);
+        self.state.last_poll_at = Some(self.at);
+        if poll.complete {
+            self.state.last_complete_at = Some(self.at);
+        }
+        self.state.outcome = poll.outcome;
+        self.state.detail = poll.detail;
+        self.state.info = Some(poll.info);
+        if let Some(baseline) = baseline {
+            self.state.baseline_at = Some(self.at);
+            if baseline.said != BaselineSaid::Nothing {
+                let seed = Seed::Watching {
+                    source: self.name.clone(),
+                    at: self.at,
+                    standing: baseline.standing,
+                    lost: baseline.said == BaselineSaid::StateLost,
+                };
+                self.seed(&seed);
+            }
+        }
+        self.end_step(true)
+    }
+
+    /// Seeds what has to be told, and ends the transaction if it is large or the last.
+    fn end_step(&mut self, last: bool) -> Result<(), StoreError> {
+        if !last && !self.txn.is_large() {
+            return Ok(());
+        }
+        if !self.seeded.is_empty() {
+            self.seeded.sort_unstable();
+            let failures = std::mem::take(&mut self.seeded);
+            self.seed(&Seed::Failed { source: self.name.clone(), failures });
+        }
+        let state = encode(&self.state);
+        self.txn.put(Tree::Source, self.name.as_str().as_bytes().to_vec(), state);
+        Engine::put_counters(&mut self.txn, &self.counters);
+        self.txn.commit()
+    }
+
+    fn seed(&mut self, seed: &Seed) {
+        self.counters.seed += 1;
+        let key = self.counters.seed.to_be_bytes().to_vec();
+        self.txn.put(Tree::Seed, key, encode(seed));
+    }
+
+    fn add(&mut self, new: Vec<NewFailure>) -> Result<(), StoreError> {
+        let mut new = new.into_iter();
+        loop {
+            let step: Vec<NewFailure> = new.by_ref().take(STEP).collect();
+            if step.is_empty() {
+                return Ok(());
+            }
+            self.add_step(step)?;
+            self.end_step(false)?;
+        }
+    }
+
+    fn add_step(&mut self, step: Vec<NewFailure>) -> Result<(), StoreError> {
+        let mut records = Vec::with_capacity(step.len());
+        let mut entries = Vec::with_capacity(step.len());
+        let mut superseded = Vec::new();
+        for new in step {
+            self.counters.failure += 1;
+            let id = FailureId(self.counters.failure);
+            let task = new.found.task;
+            match new.supersedes {
+                Some(old) => superseded.push(old.id.0),
+                None if new.generation > 1 => self.forget_past(task.key),
+                None => {}
+            }
+            if new.tell {
+                self.seeded.push(id);
+            }
+            entries.push(Edit::Put(RosterEntry {
+                key: task.key,
+                id,
+                failed_at_ms: new.found.failed_at_ms,
+                generation: new.generation,
+                text_crc: task.text_crc,
+                missing: 0,
+            }));
+            records.push(Edit::Put(Failure {
+                id,
+                source: self.name.clone(),
+                task,
+                generation: new.generation,
+                episode: 0,
+                origin: new.origin,
+                first_seen_at: self.at,
+                cleared_at: None,
+                changed: None,
+            }));
+        }
+        superseded.sort_unstable();
+        let added = u64::try_from(entries.len()).unwrap_or(0);
+        self.state.standing += added;
+        self.leave(&superseded)?;
+        failures().edit(&mut self.txn, records)?;
+        roster(self.state.number).edit(&mut self.txn, entries)
+    }
+
+    /// Takes failures out of the roster and marks them cleared. `ids` are ascending.
+    fn leave(&mut self, ids: &[u64]) -> Result<(), StoreError> {
+        let edits = ids.iter().map(|id| Edit::Remove(*id)).collect();
+        roster(self.state.number).edit(&mut self.txn, edits)?;
+        let mut records = failures().get_many(&self.txn, ids.iter().copied())?;
+        for record in &mut records {
+            record.cleared_at = Some(self.at);
+        }
+        let gone = u64::try_from(ids.len()).unwrap_or(0);
+        self.state.standing = self.state.standing.saturating_sub(gone);
+        failures().edit(&mut self.txn, records.into_iter().map(Edit::Put).collect())
+    }
+
+    fn forget_past(&mut self, key: TaskKey) {
+        self.txn.remove(Tree::Past, past_key(self.state.number, key));
+        self.state.past = self.state.past.saturating_sub(1);
+    }
+
+    fn reopen(&mut self, mut reopened: Vec<Reopened>) -> Result<(), StoreError> {
+        reopened.sort_unstable_by_key(|reopened| reopened.past.id);
+        for step in reopened.chunks(STEP) {
+            let ids = step.iter().map(|reopened| reopened.past.id.0);
+            let mut records = failures().get_many(&self.txn, ids)?;
+            for record in &mut records {
+                record.cleared_at = None;
+                record.episode = record.episode.saturating_add(1);
+                record.origin = Origin::Reappeared;
+            }
+            failures().edit(&mut self.txn, records.into_iter().map(Edit::Put).collect())?;
+            let mut entries = Vec::with_capacity(step.len());
+            for Reopened { past, found, tell } in step {
+                self.forget_past(found.task.key);
+                self.state.standing += 1;
+                if *tell {
+                    self.seeded.push(past.id);
+                }
+                entries.push(Edit::Put(RosterEntry {
+                    key: found.task.key,
+                    id: past.id,
+                    failed_at_ms: past.failed_at_ms,
+                    generation: past.generation,
+                    text_crc: found.task.text_crc,
+                    missing: 0,
+                }));
+            }
+            roster(self.state.number).edit(&mut self.txn, entries)?;
+            self.end_step(false)?;
+        }
+        Ok(())
+    }
+
+    fn touch(&mut self, mut touched: Vec<RosterEntry>) -> Result<(), StoreError> {
+        touched.sort_unstable_by_key(|entry| entry.id);
+        for step in touched.chunks(STEP) {
+            let edits = step.iter().map(|entry| Edit::Put(*entry)).collect();
+            roster(self.state.number).edit(&mut self.txn, edits)?;
+            self.end_step(false)?;
+        }
+        Ok(())
+    }
+
+    fn retext(
+        &mut self,
+        mut texts: Vec<(FailureId, crate::task::TaskText)>,
+    ) -> Result<(), StoreError> {
+        texts.sort_unstable_by_key(|(id, _)| *id);
+        for step in texts.chunks(STEP) {
+            let mut by_id: BTreeMap<_, _> = step.iter().cloned().collect();
+            let mut records = failures().get_many(&self.txn, by_id.keys().map(|id| id.0))?;
+            for record in &mut records {
+                record.changed = by_id.remove(&record.id).or(record.changed.take());
+            }
+            failures().edit(&mut self.txn, records.into_iter().map(Edit::Put).collect())?;
+            self.end_step(false)?;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, mut cleared: Vec<RosterEntry>) -> Result<(), StoreError> {
+        cleared.sort_unstable_by_key(|entry| entry.id);
+        for step in cleared.chunks(STEP) {
+            let ids: Vec<u64> = step.iter().map(|entry| entry.id.0).collect();
+            let episodes: BTreeMap<u64, u32> = failures()
+                .get_many(&self.txn, ids.iter().copied())?
+                .into_iter()
+                .map(|record| (record.id.0, record.episode))
+                .collect();
+            self.leave(&ids)?;
+            for entry in step {
+                let past = Past {
+                    id: entry.id,
+                    failed_at_ms: entry.failed_at_ms,
+                    generation: entry.generation,
+                    episode: episodes.get(&entry.id.0).copied().unwrap_or_default(),
+                    cleared_at: self.at,
+                };
+                let key = past_key(self.state.number, entry.key);
+                self.txn.put(Tree::Past, key, encode(&past));
+                self.state.past += 1;
+            }
+            let failures = step.iter().map(|entry| entry.id).collect();
+            self.seed(&Seed::Cleared { source: self.name.clone(), failures });
+            self.end_step(false)?;
+        }
+        Ok(())
+    }
+}

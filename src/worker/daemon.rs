@@ -1,0 +1,206 @@
+//! The daemon: each step in a loop of its own, until told to stop.
+//!
+//! A step that did something nudges the next one, so a failure is on its way as soon as it is
+//! recorded. Timers are the safety net, and what waking after a crash finds its work by.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::{Watched, Worker, deliver::Lane, dispatch, poll::poll};
+use crate::{clock::Clock, name::Name, store::StoreError};
+
+/// Longest sleep of a loop that waits for a time of the day: the clock may be set meanwhile.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// Time between two sweeps of what need not be remembered.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+/// How the loops wake one another.
+#[derive(Clone, Debug)]
+struct Nudges {
+    dispatch: Arc<Notify>,
+    lanes: Arc<BTreeMap<Name, Arc<Notify>>>,
+}
+
+/// A running worker, as seen by those who ask it for something.
+#[derive(Clone, Debug)]
+pub struct Waker(Nudges);
+
+impl Waker {
+    /// Says that deliveries may have become due.
+    pub fn deliveries_changed(&self) {
+        self.0.lanes.values().for_each(|lane| lane.notify_one());
+    }
+}
+
+/// A worker that is ready to run.
+#[derive(Debug)]
+pub struct Daemon {
+    worker: Worker,
+    nudges: Nudges,
+}
+
+impl Daemon {
+    /// Takes a worker. Nothing runs yet.
+    #[must_use]
+    pub fn new(worker: Worker) -> Self {
+        let lanes = worker.lanes.iter().map(|lane| (lane.name.clone(), Arc::default())).collect();
+        let nudges = Nudges { dispatch: Arc::default(), lanes: Arc::new(lanes) };
+        Self { worker, nudges }
+    }
+
+    /// For those who change what is due from outside.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(self.nudges.clone())
+    }
+
+    /// Runs every loop until `stop`; what is in flight then gets the shutdown grace.
+    ///
+    /// # Errors
+    ///
+    /// The store's: the first one stops all loops, since nothing is promised after it.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let Self { worker, nudges } = self;
+        let mut loops = JoinSet::new();
+        let places = Arc::new(Semaphore::new(worker.poll_concurrency));
+        let count = u32::try_from(worker.sources.len().max(1)).unwrap_or(u32::MAX);
+        for (watched, nth) in worker.sources.iter().cloned().zip(0_u32..) {
+            // Spread over one interval at most, and over a second for a few sources.
+            let spread = watched.interval.min(Duration::from_millis(100) * count);
+            loops.spawn(poll_loop(
+                watched,
+                worker.clone(),
+                spread * nth / count,
+                Arc::clone(&places),
+                (nudges.clone(), stop.clone()),
+            ));
+        }
+        loops.spawn(dispatch_loop(worker.clone(), nudges.clone(), stop.clone()));
+        loops.spawn(sweep_loop(worker.clone(), stop.clone()));
+        for lane in worker.lanes.clone() {
+            let nudge = nudges.lanes.get(&lane.name).cloned().unwrap_or_default();
+            loops.spawn(lane_loop(lane, nudge, stop.clone(), worker.shutdown_grace));
+        }
+        let mut result = Ok(());
+        while let Some(ended) = loops.join_next().await {
+            let ended = ended.unwrap_or(Err(StoreError::Closed));
+            if ended.is_err() && result.is_ok() {
+                result = ended;
+                stop.cancel();
+            }
+        }
+        result
+    }
+}
+
+async fn poll_loop(
+    watched: Watched,
+    worker: Worker,
+    delay: Duration,
+    places: Arc<Semaphore>,
+    (nudges, stop): (Nudges, CancellationToken),
+) -> Result<(), StoreError> {
+    let mut ticks = tokio::time::interval_at(Instant::now() + delay, watched.interval);
+    // After a poll longer than the interval, poll once more and then keep the interval.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        let polled = tokio::select! {
+            biased;
+            // Nothing is lost: what is recorded is recorded, the rest is listed again.
+            () = stop.cancelled() => return Ok(()),
+            polled = async {
+                let _place = places.acquire().await;
+                poll(&watched, &worker.store, &worker.clock).await
+            } => polled?,
+        };
+        debug!(source = %polled.source, new = polled.new, "polled");
+        nudges.dispatch.notify_one();
+    }
+}
+
+async fn dispatch_loop(
+    worker: Worker,
+    nudges: Nudges,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    loop {
+        let done = dispatch::run(&worker.store, &worker.rules, &worker.clock, false).await?;
+        if 0 < done.opened {
+            Waker(nudges.clone()).deliveries_changed();
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            () = nudges.dispatch.notified() => {}
+            () = sleep_until(done.next_close, &*worker.clock) => {}
+        }
+    }
+}
+
+async fn lane_loop(
+    lane: Lane,
+    nudge: Arc<Notify>,
+    stop: CancellationToken,
+    grace: Duration,
+) -> Result<(), StoreError> {
+    loop {
+        lane.drain(&nudge, &stop, grace).await?;
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        let due = lane.store.next_due(&lane.name).await?;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = nudge.notified() => {}
+            () = sleep_until(due, &*lane.clock) => {}
+        }
+    }
+}
+
+async fn sweep_loop(worker: Worker, stop: CancellationToken) -> Result<(), StoreError> {
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
+        }
+        sweep(&worker).await?;
+    }
+}
+
+/// Forgets what is older than the retention and needed no more.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn sweep(worker: &Worker) -> Result<(), StoreError> {
+    let Ok(cutoff) = worker.clock.now().checked_sub(worker.retention) else { return Ok(()) };
+    let records = worker.store.sweep(cutoff).await?;
+    if 0 < records {
+        info!(records, "forgot what is older than the retention");
+    }
+    Ok(())
+}
+
+/// Sleeps until `due` by `clock`, but no longer than [`SLEEP_MAX`]. `None`: so long.
+async fn sleep_until(due: Option<Timestamp>, clock: &dyn Clock) {
+    let wait = due.map_or(SLEEP_MAX, |due| {
+        Duration::try_from(due.duration_since(clock.now())).unwrap_or_default()
+    });
+    tokio::time::sleep(wait.min(SLEEP_MAX)).await;
+}

@@ -1,0 +1,77 @@
+//! The three steps and what runs them.
+//!
+//! Each step is *read, decide, write*: [`poll`] compares a list with the ledger, [`dispatch`]
+//! turns what is new into deliveries, [`deliver`] makes attempts. They never call one another;
+//! they meet only in the store, so each can crash, be slow or be switched off without the others
+//! noticing. A step takes no input: it looks at the store and does what is due. So the daemon,
+//! cron, and a restart after a crash are one code path.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::Clock,
+    decide::{diff::DiffPolicy, group::Rules},
+    sink::Sink,
+    source::Source,
+    store::Store,
+};
+
+pub mod daemon;
+pub mod deliver;
+pub mod dispatch;
+pub mod once;
+pub mod plan;
+pub mod poll;
+
+/// A source and how it is polled.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The list.
+    pub source: Arc<dyn Source>,
+    /// From the start of one poll to the start of the next.
+    pub interval: Duration,
+    /// For a whole poll.
+    pub timeout: Duration,
+    /// What its rows mean.
+    pub policy: DiffPolicy,
+}
+
+/// Everything the steps work with. Cheap to clone: all of it is shared.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// The memory.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where failures come from.
+    pub sources: Vec<Watched>,
+    /// Where notices go.
+    pub lanes: Vec<deliver::Lane>,
+    /// Who is told.
+    pub rules: Arc<Rules>,
+    /// Sources polled at the same time.
+    pub poll_concurrency: usize,
+    /// What is in flight gets so long to finish when the daemon stops.
+    pub shutdown_grace: Duration,
+    /// Cleared failures and finished deliveries are remembered so long.
+    pub retention: Duration,
+}
+
+impl Worker {
+    /// The lane of a sink.
+    #[must_use]
+    pub fn lane(&self, sink: &str) -> Option<&deliver::Lane> {
+        self.lanes.iter().find(|lane| lane.name.as_str() == sink)
+    }
+}
+
+/// A sink and how it is used.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    /// The sink.
+    pub sink: Arc<dyn Sink>,
+    /// For one attempt.
+    pub timeout: Duration,
+    /// Attempts at the same time. With 1, notices arrive in the order of their opening.
+    pub concurrency: usize,
+}

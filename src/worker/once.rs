@@ -1,0 +1,121 @@
+//! One-shot mode: what is due, every source once, what is due then, and done.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Worker, deliver, dispatch,
+    poll::{Polled, poll},
+};
+use crate::store::{Owed, StoreError};
+
+/// What a one-shot run came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// In the order of finishing.
+    pub polls: Vec<Polled>,
+    /// Deliveries that sinks took.
+    pub delivered: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Deliveries that still have to be made.
+    pub pending: u64,
+    /// Deliveries that wait for the operator or were given up.
+    pub stuck: u64,
+}
+
+/// Runs every step until nothing is left to do now, or until `deadline` has passed.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn run(worker: &Worker, deadline: Duration) -> Result<Report, StoreError> {
+    let stop = CancellationToken::new();
+    let mut report = Report::default();
+    let work = async {
+        // What an earlier run left behind does not hold up the polls, nor they it.
+        let (left, polls) = tokio::join!(tell(worker, &stop), poll_all(worker));
+        let left = left?;
+        let polls = polls?;
+        report.delivered += left.delivered;
+        report.failed += left.failed;
+        report.polls = polls;
+        let told = tell(worker, &stop).await?;
+        report.delivered += told.delivered;
+        report.failed += told.failed;
+        Ok::<(), StoreError>(())
+    };
+    let ends = Instant::now() + deadline;
+    with_deadline(work, ends, &stop).await?;
+    for owed in worker.store.owed().await?.into_values() {
+        let Owed { pending, held, dead, .. } = owed;
+        report.pending += pending;
+        report.stuck += held + dead;
+    }
+    Ok(report)
+}
+
+/// Runs `work`; at `ends`, asks it to stop and lets it finish what is in flight.
+async fn with_deadline<T>(
+    work: impl Future<Output = T>,
+    ends: Instant,
+    stop: &CancellationToken,
+) -> T {
+    tokio::pin!(work);
+    tokio::select! {
+        result = &mut work => result,
+        () = tokio::time::sleep_until(ends) => {
+            stop.cancel();
+            work.await
+        }
+    }
+}
+
+/// Dispatches and delivers what is due.
+async fn tell(worker: &Worker, stop: &CancellationToken) -> Result<deliver::Drained, StoreError> {
+    dispatch::run(&worker.store, &worker.rules, &worker.clock, true).await?;
+    let mut lanes = JoinSet::new();
+    for lane in &worker.lanes {
+        if worker.store.next_due(&lane.name).await?.is_none() {
+            continue;
+        }
+        let (lane, stop, grace) = (lane.clone(), stop.clone(), worker.shutdown_grace);
+        lanes.spawn(async move { lane.drain(&Notify::new(), &stop, grace).await });
+    }
+    let mut sum = deliver::Drained::default();
+    while let Some(drained) = lanes.join_next().await {
+        let drained = drained.map_err(|_| StoreError::Closed)??;
+        sum.delivered += drained.delivered;
+        sum.failed += drained.failed;
+    }
+    Ok(sum)
+}
+
+/// Polls every source, some at a time.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn poll_all(worker: &Worker) -> Result<Vec<Polled>, StoreError> {
+    let places = Arc::new(Semaphore::new(worker.poll_concurrency));
+    let mut polls = JoinSet::new();
+    for watched in &worker.sources {
+        let (watched, places) = (watched.clone(), Arc::clone(&places));
+        let (store, clock) = (Arc::clone(&worker.store), Arc::clone(&worker.clock));
+        polls.spawn(async move {
+            let _place = places.acquire().await;
+            poll(&watched, &store, &clock).await
+        });
+    }
+    let mut polled = Vec::with_capacity(worker.sources.len());
+    while let Some(poll) = polls.join_next().await {
+        polled.push(poll.map_err(|_| StoreError::Closed)??);
+    }
+    Ok(polled)
+}
