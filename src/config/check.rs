@@ -62,7 +62,7 @@ pub(super) struct Kinds {
 
 /// Checks a whole file.
 pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Config, ConfigError> {
-    let mut check = Check { places, problems: Vec::new(), warnings: Vec::new() };
+    let mut check = Check::new(places);
     for key in root.keys().filter(|key| !FILE_KEYS.contains(&key.as_str())) {
         check.problem(key, &options::unknown_key(FILE_KEYS, key));
     }
@@ -88,7 +88,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let routes = check.many(&mut root, "route");
     let routes = check.routes(routes, &sink_names, sources.as_deref());
 
-    let Check { places, mut problems, mut warnings } = check;
+    let Check { places, mut problems, mut warnings, .. } = check;
     match (store, retry, worker, sources, sinks, routes) {
         (Some(store), Some(retry), Some(worker), Some(sources), Some(sinks), Some(routes))
             if problems.is_empty() =>
@@ -117,9 +117,10 @@ pub(super) fn in_table(path: &str, error: &OptionError) -> (String, String) {
     if let Some((refusal, expected)) = problem.split_once(", expected ") {
         let expected = plain(expected);
         let value = refusal.starts_with("invalid type: ") || refusal.starts_with("invalid value: ");
-        problem = match value && secrets::is_secret(&path) {
-            true => format!("must be {expected}"),
-            false => format!("{refusal}, expected {expected}"),
+        problem = if value && secrets::is_secret(&path) {
+            format!("must be {expected}")
+        } else {
+            format!("{refusal}, expected {expected}")
         };
     }
     (path, problem)
@@ -137,14 +138,23 @@ fn plain(expected: &str) -> &str {
     }
 }
 
+/// The keys that all kinds of sources, or of sinks, share.
+type Shared = &'static [&'static str];
+
 /// The state of checking one file.
 struct Check {
     places: Places,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
+    /// All keys of a kind, shared ones first; `None` if it does not tell.
+    known: BTreeMap<(Shared, &'static str), Option<Vec<String>>>,
 }
 
 impl Check {
+    fn new(places: Places) -> Self {
+        Self { places, problems: Vec::new(), warnings: Vec::new(), known: BTreeMap::new() }
+    }
+
     fn problem(&mut self, path: &str, problem: &str) {
         self.problems.push(self.places.problem(path, problem));
     }

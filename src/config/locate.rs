@@ -196,7 +196,7 @@ pub(super) fn not_utf8(file: &Path, bytes: &[u8], valid_up_to: usize) -> Problem
     let before = bytes.get(..valid_up_to).unwrap_or_default();
     Problem {
         file: file.to_owned(),
-        line: Some(1 + before.iter().filter(|b| **b == b'\n').count()),
+        line: Some(before.split(|b| *b == b'\n').count()),
         column: None,
         key: String::new(),
         problem: "is not UTF-8 text; save the file as UTF-8".to_owned(),

@@ -276,19 +276,19 @@ impl Config {
         &self,
         table: &str,
         items: &[I],
-        build: impl Fn(&I) -> Result<T, OptionError>,
+        build_one: impl Fn(&I) -> Result<T, OptionError>,
     ) -> Result<Vec<T>, ConfigError> {
-        let mut built = Vec::with_capacity(items.len());
+        let mut adapters = Vec::with_capacity(items.len());
         let mut problems = Vec::new();
         for (nth, item) in items.iter().enumerate() {
-            match build(item) {
-                Ok(item) => built.push(item),
+            match build_one(item) {
+                Ok(adapter) => adapters.push(adapter),
                 Err(error) => {
                     let (path, problem) = check::in_table(&format!("{table}[{nth}]"), &error);
                     problems.push(self.places.problem(&path, &problem));
                 }
             }
         }
-        if problems.is_empty() { Ok(built) } else { Err(ConfigError::Invalid(problems)) }
+        if problems.is_empty() { Ok(adapters) } else { Err(ConfigError::Invalid(problems)) }
     }
 }

@@ -22,10 +22,13 @@ pub(super) struct RawFile {
     #[schemars(default)]
     store: RawStore,
     /// The lists that are watched. At least one.
+    #[schemars(length(min = 1))]
     source: Vec<RawSource>,
     /// Where notices go. At least one.
+    #[schemars(length(min = 1))]
     sink: Vec<RawSink>,
     /// Which failures go where, tried in this order. The last one takes what is left.
+    #[schemars(length(min = 1))]
     route: Vec<RawRoute>,
     #[schemars(default)]
     delivery: RawDelivery,
@@ -38,6 +41,7 @@ pub(super) struct RawFile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawStore {
     /// Only "sled" so far.
+    #[schemars(extend("enum" = ["sled"]))]
     pub(super) kind: String,
     /// A folder. Relative to the working directory.
     pub(super) path: String,
@@ -97,6 +101,7 @@ pub(super) struct RawSink {
     pub(super) timeout: Period,
     /// Most attempts at the same time, 1 to 256. 1 keeps strict order.
     #[serde(default = "eight")]
+    #[schemars(range(min = 1, max = 256))]
     pub(super) concurrency: usize,
     /// Whether it is told when a failure is no longer listed.
     #[serde(default)]
@@ -138,6 +143,7 @@ pub(super) struct RawGroup {
     /// How long the first failure of a group waits for others, up to 1 h. Default "30s".
     pub(super) wait: Period,
     /// A larger group becomes several notices. 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub(super) max_items: usize,
 }
 
@@ -180,6 +186,7 @@ impl Default for RawDelivery {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawWorker {
     /// Most sources polled at the same time, 1 to 256.
+    #[schemars(range(min = 1, max = 256))]
     pub(super) poll_concurrency: usize,
     /// How long a stop waits for what is in flight, up to 5 min. Default "20s".
     pub(super) shutdown_grace: Period,

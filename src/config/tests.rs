@@ -13,7 +13,8 @@ use crate::{
 };
 
 mod good;
-mod mistakes;
+mod meaning;
+mod spelling;
 
 /// A config of two-line tables, for edits by line.
 const GOOD: &str = r#"[[source]]
@@ -111,3 +112,17 @@ fn edited(from: &str, to: &str) -> String {
 fn lines(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
+
+/// A [`GOOD`] config with one edit is refused in these words, one for each problem.
+#[track_caller]
+fn check(from: &str, to: &str, expected: &[&str]) {
+    let text = edited(from, to);
+    match parse(&text) {
+        Ok(_) => panic!("is taken: {to}"),
+        Err(error) => assert_eq!(lines(error.problems()), expected, "{to}"),
+    }
+}
+
+const KIND: &str = "kind = \"fake\"\n";
+const SINK_KIND: &str = "name = \"ops\"\nkind = \"fake\"\n";
+const TO: &str = "to = [\"ops\"]\n";

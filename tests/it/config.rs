@@ -152,11 +152,11 @@ fn refusal(content: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     fs::write(&file, content).unwrap();
-    shown(Config::load(Some(&file)).unwrap_err(), &file)
+    shown(&Config::load(Some(&file)).unwrap_err(), &file)
 }
 
-fn shown(error: ConfigError, file: &Path) -> String {
-    let text = taskbell::http::Chain(&error).to_string();
+fn shown(error: &ConfigError, file: &Path) -> String {
+    let text = taskbell::http::Chain(error).to_string();
     text.replace(&file.display().to_string(), "config.toml")
 }
 
@@ -165,11 +165,11 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("absent.toml");
     assert_eq!(
-        shown(Config::load(Some(&file)).unwrap_err(), &file),
+        shown(&Config::load(Some(&file)).unwrap_err(), &file),
         "config.toml: cannot be read: No such file or directory (os error 2)"
     );
     assert_eq!(
-        shown(Config::load(Some(folder.path())).unwrap_err(), folder.path()),
+        shown(&Config::load(Some(folder.path())).unwrap_err(), folder.path()),
         "config.toml: cannot be read: Is a directory (os error 21)"
     );
 }

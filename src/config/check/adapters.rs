@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use schemars::Schema;
 use toml::{Table, Value};
 
-use super::{CONCURRENCY, Check, HOUR, MINUTE, RETENTION_MAX, SECOND, unknown};
+use super::{CONCURRENCY, Check, HOUR, MINUTE, RETENTION_MAX, SECOND, Shared, unknown};
 use crate::{
     config::{
         Sink, Source,
@@ -19,12 +20,15 @@ use crate::{
 };
 
 /// What [`RawSource`] holds. Other keys are the kind's own.
-pub(in crate::config) const SOURCE_KEYS: &[&str] =
+pub(in crate::config) const SOURCE_KEYS: Shared =
     &["name", "kind", "interval", "timeout", "first_run", "labels"];
 
 /// What [`RawSink`] holds. Other keys are the kind's own.
-pub(in crate::config) const SINK_KEYS: &[&str] =
+pub(in crate::config) const SINK_KEYS: Shared =
     &["name", "kind", "timeout", "concurrency", "cleared"];
+
+/// The name of a kind, and what describes its own keys.
+type NamedSchema = (&'static str, fn() -> Schema);
 
 /// Longest value of a label. It goes into conditions and may go into payloads.
 const LABEL_BYTES_MAX: usize = 256;
@@ -41,8 +45,8 @@ impl Check {
     ) -> Option<Source> {
         let path = format!("source[{nth}]");
         let kind = self.kind(&path, &table, kinds, |kind| kind.name);
-        let schema = kind.map(|kind| (kind.schema)());
-        let options = self.own(&path, &mut table, SOURCE_KEYS, schema.as_ref());
+        let named = kind.map(|kind| (kind.name, kind.schema));
+        let options = self.own(&path, &mut table, SOURCE_KEYS, named);
         let raw: RawSource = self.parse(&path, table)?;
         let interval = self.period(&join(&path, "interval"), raw.interval, 5 * SECOND..=HOUR);
         let timeout_path = join(&path, "timeout");
@@ -92,8 +96,8 @@ impl Check {
     ) -> Option<Sink> {
         let path = format!("sink[{nth}]");
         let kind = self.kind(&path, &table, kinds, |kind| kind.name);
-        let schema = kind.map(|kind| (kind.schema)());
-        let options = self.own(&path, &mut table, SINK_KEYS, schema.as_ref());
+        let named = kind.map(|kind| (kind.name, kind.schema));
+        let options = self.own(&path, &mut table, SINK_KEYS, named);
         let raw: RawSink = self.parse(&path, table)?;
         let timeout = self.period(&join(&path, "timeout"), raw.timeout, SECOND..=2 * MINUTE);
         let concurrency =
@@ -130,20 +134,26 @@ impl Check {
         &mut self,
         path: &str,
         table: &mut Table,
-        shared: &[&str],
-        kind: Option<&schemars::Schema>,
+        shared: Shared,
+        kind: Option<NamedSchema>,
     ) -> Table {
         let all = std::mem::take(table);
         let (ours, own) = all.into_iter().partition(|(key, _)| shared.contains(&key.as_str()));
         *table = ours;
         let own: Table = own;
-        if let Some(keys) = kind.and_then(schema::closed_keys) {
-            let known: Vec<_> =
-                shared.iter().copied().chain(keys.iter().map(String::as_str)).collect();
-            for key in own.keys().filter(|key| !known.contains(&key.as_str())) {
-                self.problem(&join(path, key), &options::unknown_key(&known, key));
-            }
-        }
+        let Some((name, schema)) = kind else { return own };
+        // A schema takes longer to make than a table to read, and there may be many tables.
+        let known = self.known.entry((shared, name)).or_insert_with(|| {
+            let keys = schema::closed_keys(&schema())?;
+            Some(shared.iter().map(|key| (*key).to_owned()).chain(keys).collect())
+        });
+        let Some(known) = known else { return own };
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        let unknown: Vec<_> = own.keys().filter(|key| !known.contains(&key.as_str())).collect();
+        let problems = unknown
+            .into_iter()
+            .map(|key| self.places.problem(&join(path, key), &options::unknown_key(&known, key)));
+        self.problems.extend(problems);
         own
     }
 }
