@@ -20,6 +20,10 @@ pub const NAMES: &[&str] = &[
 ];
 
 /// Dies here if a test asked for it.
+///
+/// # Panics
+///
+/// If the process may not kill itself, which no system forbids.
 #[cfg(debug_assertions)]
 pub fn hit(name: &str) {
     use std::sync::{

@@ -81,13 +81,26 @@ fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-type Answer = Result<Json<Value>, Response>;
+type Answer = Result<Json<Value>, Problem>;
 
-/// RFC 9457.
-fn problem(status: StatusCode, detail: &str) -> Response {
-    let title = status.canonical_reason().unwrap_or_default();
-    let body = json!({ "title": title, "status": status.as_u16(), "detail": detail });
-    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+/// An error as RFC 9457 has it.
+#[derive(Debug)]
+struct Problem {
+    status: StatusCode,
+    detail: String,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self { status, detail } = self;
+        let title = status.canonical_reason().unwrap_or_default();
+        let body = json!({ "title": title, "status": status.as_u16(), "detail": detail });
+        (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    }
+}
+
+fn problem(status: StatusCode, detail: &str) -> Problem {
+    Problem { status, detail: detail.to_owned() }
 }
 
 fn answer(result: Result<Value, AdminError>) -> Answer {
@@ -101,13 +114,13 @@ fn answer(result: Result<Value, AdminError>) -> Answer {
     })
 }
 
-fn query(query: Result<Query<ListQuery>, QueryRejection>) -> Result<ListQuery, Response> {
+fn query(query: Result<Query<ListQuery>, QueryRejection>) -> Result<ListQuery, Problem> {
     query
         .map(|Query(query)| query)
         .map_err(|error| problem(StatusCode::BAD_REQUEST, &error.body_text()))
 }
 
-fn number(id: &str) -> Result<u64, Response> {
+fn number(id: &str) -> Result<u64, Problem> {
     id.parse().map_err(|_| problem(StatusCode::BAD_REQUEST, "a delivery is named by its number"))
 }
 

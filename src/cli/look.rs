@@ -309,47 +309,48 @@ pub(super) async fn plan(config: &Config, output: Output) -> Exit {
 }
 
 fn plan_text(plan: &Value) -> String {
-    let rows = |key: &str| plan.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut text = String::new();
-    for poll in rows("polls") {
-        let field = |key| cell(&poll, key);
-        text.push_str(&format!(
-            "{}: {} new, {} recorded without telling, {} cleared",
-            field("source"),
-            field("new"),
-            field("baseline"),
-            field("cleared")
-        ));
-        if poll.get("error").is_some_and(Value::is_string) {
-            text.push_str(&format!("; {}: {}", field("class"), field("error")));
-        }
-        text.push('\n');
+    let rows = |key: &str| plan.get(key).and_then(Value::as_array).into_iter().flatten();
+    let mut lines: Vec<String> = rows("polls").map(poll_line).collect();
+    if rows("notices").next().is_none() {
+        lines.push("nothing would be told".to_owned());
     }
-    let notices = rows("notices");
-    if notices.is_empty() {
-        text.push_str("nothing would be told\n");
-    }
-    for notice in notices {
-        let field = |key| cell(&notice, key);
-        text.push_str(&format!(
-            "{} to {} by route {} at {} ({})\n",
+    for notice in rows("notices") {
+        let field = |key| cell(notice, key);
+        lines.push(format!(
+            "{} to {} by route {} at {} ({})",
             field("type"),
             field("sink"),
             field("route"),
             field("at"),
             field("reason")
         ));
-        for failure in notice.get("failures").and_then(Value::as_array).into_iter().flatten() {
+        let failures = notice.get("failures").and_then(Value::as_array).into_iter().flatten();
+        lines.extend(failures.map(|failure| {
             let field = |key| cell(failure, key);
-            text.push_str(&format!(
-                "  {} of {} on {}: {} {}\n",
+            format!(
+                "  {} of {} on {}: {} {}",
                 field("action"),
                 field("keypair"),
                 field("server.name"),
                 field("error_code"),
                 field("error_message")
-            ));
-        }
+            )
+        }));
     }
-    text
+    lines.join("\n") + "\n"
+}
+
+fn poll_line(poll: &Value) -> String {
+    let field = |key| cell(poll, key);
+    let line = format!(
+        "{}: {} new, {} recorded without telling, {} cleared",
+        field("source"),
+        field("new"),
+        field("baseline"),
+        field("cleared")
+    );
+    match poll.get("error") {
+        Some(Value::String(error)) => format!("{line}; {}: {error}", field("class")),
+        _ => line,
+    }
 }

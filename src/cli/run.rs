@@ -137,8 +137,7 @@ async fn serve(
     stop.cancel();
     let finished = tokio::select! {
         finished = &mut loops, if !matches!(ended, Ended::Failed(_)) => finished,
-        asked = signals.next(), if matches!(ended, Ended::Stop) => {
-            drop(asked);
+        _asked = signals.next(), if matches!(ended, Ended::Stop) => {
             warn!("told twice; what is in flight will be sent again");
             Ok(())
         }

@@ -18,7 +18,7 @@ pub struct CoverageLog {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct Hour {
     /// Hours since 1970.
-    hour: i64,
+    at: i64,
     due: u32,
     complete: u32,
     /// The longest gap that ended in this hour, in seconds.
@@ -35,8 +35,8 @@ impl CoverageLog {
         now: Timestamp,
     ) -> Self {
         let hour = hour_of(now);
-        if self.hours.last().is_none_or(|last| last.hour < hour) {
-            self.hours.push(Hour { hour, due: 0, complete: 0, gap: 0 });
+        if self.hours.last().is_none_or(|last| last.at < hour) {
+            self.hours.push(Hour { at: hour, due: 0, complete: 0, gap: 0 });
         }
         // A clock that was set back counts into the latest hour there is.
         if let Some(last) = self.hours.last_mut() {
@@ -56,7 +56,7 @@ impl CoverageLog {
     pub fn figures(&self, last_complete: Option<Timestamp>, now: Timestamp) -> Coverage {
         let since = hour_of(now).saturating_sub(24);
         let open_gap = last_complete.map_or(0, |_| gap(last_complete, now));
-        self.hours.iter().filter(|hour| since < hour.hour).fold(
+        self.hours.iter().filter(|hour| since < hour.at).fold(
             Coverage { longest_gap_seconds: open_gap, ..Coverage::default() },
             |sum, hour| Coverage {
                 polls_due: sum.polls_due.saturating_add(hour.due),

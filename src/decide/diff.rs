@@ -169,9 +169,11 @@ pub fn diff(
             *seen = Presence::Settled;
         }
     }
+    let grace_ends = now.saturating_sub(policy.reopen_grace).unwrap_or(Timestamp::MIN);
     for found in findings.unknown {
         let past = past.get(&found.task.key);
-        note_unknown(&mut changes, found, past, first.then_some(situation), policy, now);
+        let stood_already = first && stood_already(&found, situation.lost, policy, now);
+        note_unknown(&mut changes, found, past, stood_already, grace_ends);
     }
     changes.new.sort_by_key(|new| (new.found.failed_at_ms, new.found.task.key));
     if first && !situation.complete {
@@ -210,31 +212,30 @@ fn note_changed(changes: &mut Changes, entry: RosterEntry, found: Found) {
     }
 }
 
-/// `first` is set while the source has no baseline.
+/// Whether a failure that a source without a baseline lists is one that nobody is told about.
+fn stood_already(found: &Found, lost: bool, policy: DiffPolicy, now: Timestamp) -> bool {
+    lost || match policy.first_run {
+        FirstRun::Summary | FirstRun::Silent => true,
+        FirstRun::Notify => false,
+        // A failure without a time might be young: better told than not.
+        FirstRun::Since(age) => found
+            .task
+            .failed_at
+            .is_some_and(|at| at.saturating_add(age).is_ok_and(|until| until < now)),
+    }
+}
+
+/// `grace_ends` is when what cleared must have cleared by to be told again.
 fn note_unknown(
     changes: &mut Changes,
     found: Found,
     past: Option<&Past>,
-    first: Option<Situation>,
-    policy: DiffPolicy,
-    now: Timestamp,
+    stood_already: bool,
+    grace_ends: Timestamp,
 ) {
-    let stood_already = first.is_some_and(|situation| {
-        situation.lost
-            || match policy.first_run {
-                FirstRun::Summary | FirstRun::Silent => true,
-                FirstRun::Notify => false,
-                // A failure without a time might be young: better told than not.
-                FirstRun::Since(age) => found
-                    .task
-                    .failed_at
-                    .is_some_and(|at| at.saturating_add(age).is_ok_and(|until| until < now)),
-            }
-    });
     match past {
         Some(past) if found.failed_at_ms <= past.failed_at_ms => {
-            let grace_until = past.cleared_at.saturating_add(policy.reopen_grace);
-            let tell = !stood_already && grace_until.is_ok_and(|until| until <= now);
+            let tell = !stood_already && past.cleared_at <= grace_ends;
             changes.reopened.push(Reopened { past: *past, found, tell });
         }
         _ => {

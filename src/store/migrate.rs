@@ -15,8 +15,11 @@ pub(super) struct Migration {
     /// The format that it leads to.
     pub(super) format: u32,
     /// Rewrites what has to be, within the transaction that moves the stamp.
-    pub(super) rewrite: fn(&mut Txn<'_>) -> Result<(), StoreError>,
+    pub(super) rewrite: Option<Rewrite>,
 }
+
+/// Rewrites the data of one format into that of the next.
+pub(super) type Rewrite = fn(&mut Txn<'_>) -> Result<(), StoreError>;
 
 #[derive(Deserialize)]
 struct Declared {
@@ -25,7 +28,9 @@ struct Declared {
 
 /// Every step, ascending, from the files in `migrations/`.
 pub(super) fn migrations() -> Vec<Migration> {
-    [(include_str!("../../migrations/0001_initial.toml"), nothing as _)]
+    let files: [(&str, Option<Rewrite>); 1] =
+        [(include_str!("../../migrations/0001_initial.toml"), None)];
+    files
         .into_iter()
         .map(|(text, rewrite)| Migration {
             format: toml::from_str::<Declared>(text)
@@ -34,10 +39,6 @@ pub(super) fn migrations() -> Vec<Migration> {
             rewrite,
         })
         .collect()
-}
-
-fn nothing(_: &mut Txn<'_>) -> Result<(), StoreError> {
-    Ok(())
 }
 
 /// Stamps a fresh store, walks an older one up, refuses a newer one. `path` is for the message.
@@ -68,7 +69,9 @@ pub(super) fn migrate(
     }
     for step in migrations.iter().filter(|step| found < step.format) {
         let mut txn = Txn::new(kv);
-        (step.rewrite)(&mut txn)?;
+        if let Some(rewrite) = step.rewrite {
+            rewrite(&mut txn)?;
+        }
         txn.put(Tree::Meta, STAMP.to_vec(), step.format.to_be_bytes().to_vec());
         txn.commit()?;
     }
@@ -80,11 +83,14 @@ mod tests {
     use super::{super::memory::MemoryKv, *};
 
     fn steps() -> Vec<Migration> {
-        let rewrite: fn(&mut Txn<'_>) -> Result<(), StoreError> = |txn| {
+        let rewrite: Rewrite = |txn| {
             txn.put(Tree::Meta, b"rewritten".to_vec(), vec![1]);
             Ok(())
         };
-        vec![Migration { format: 1, rewrite: nothing }, Migration { format: 2, rewrite }]
+        vec![
+            Migration { format: 1, rewrite: None },
+            Migration { format: 2, rewrite: Some(rewrite) },
+        ]
     }
 
     #[test]

@@ -19,6 +19,9 @@ const PAGE_BYTES_MAX: usize = 4 * 1024;
 /// First byte of every page and record: the version of the encoding.
 const VERSION: u8 = 1;
 
+/// The key of a page, and its records.
+type Page<T> = (Vec<u8>, Vec<T>);
+
 /// A record with a number.
 pub(super) trait Record: Serialize + DeserializeOwned {
     fn number(&self) -> u64;
@@ -82,7 +85,7 @@ impl<T: Record> Pages<T> {
     }
 
     /// The page that would hold `number`.
-    fn page(&self, txn: &Txn<'_>, number: u64) -> Result<Option<(Vec<u8>, Vec<T>)>, StoreError> {
+    fn page(&self, txn: &Txn<'_>, number: u64) -> Result<Option<Page<T>>, StoreError> {
         match txn.floor(self.tree, &self.key(number))? {
             Some((key, bytes)) if key.starts_with(&self.prefix) => {
                 Ok(Some((key, self.decode(&bytes)?)))

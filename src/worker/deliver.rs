@@ -83,6 +83,10 @@ impl Lane {
     /// # Errors
     ///
     /// The store's.
+    ///
+    /// # Panics
+    ///
+    /// Never: what is expected to be there is looked for first.
     pub async fn drain(
         &self,
         nudge: &Notify,

@@ -87,7 +87,7 @@ pub async fn plan(worker: &Worker) -> Result<Plan, StoreError> {
             baseline: untold,
             cleared: seeds.cleared,
         });
-        backlog.seeds.extend(seeds.seeds);
+        backlog.seeds.extend(seeds.found);
     }
     for seeded in &backlog.seeds {
         failures.extend(seeded.failures.iter().cloned());
@@ -96,11 +96,11 @@ pub async fn plan(worker: &Worker) -> Result<Plan, StoreError> {
     let opening = dispatch(backlog, &worker.rules, false, now);
     let find = |id: FailureId| failures.iter().find(|failure| failure.id == id).cloned();
     for delivery in opening.deliveries {
-        plan.notices.push(planned(worker, delivery, now, &find));
+        plan.notices.push(planned(worker, &delivery, now, &find));
     }
     for group in opening.forming {
         let at = group.closes_at;
-        plan.notices.push(planned(worker, preview(group, now), at, &find));
+        plan.notices.push(planned(worker, &preview(group, now), at, &find));
     }
     for (id, suppressed) in opening.suppressed {
         plan.suppressed.extend(find(id).map(|failure| (failure, suppressed.route)));
@@ -110,7 +110,7 @@ pub async fn plan(worker: &Worker) -> Result<Plan, StoreError> {
 }
 
 struct Seeds {
-    seeds: Vec<Seeded>,
+    found: Vec<Seeded>,
     untold: usize,
     cleared: usize,
 }
@@ -153,18 +153,18 @@ fn seeds(changes: Changes, source: &Name, now: Timestamp, failures: &mut Vec<Fai
         let seed = Seed::Watching { source: source.clone(), at: now, standing, lost };
         seeds.push(Seeded { number: 0, seed, failures: Vec::new() });
     }
-    Seeds { seeds, untold, cleared: changes.cleared.len() }
+    Seeds { found: seeds, untold, cleared: changes.cleared.len() }
 }
 
 fn planned(
     worker: &Worker,
-    delivery: Delivery,
+    delivery: &Delivery,
     at: Timestamp,
     find: &impl Fn(FailureId) -> Option<Failure>,
 ) -> PlannedNotice {
     let failures = delivery.failures.iter().filter_map(|id| find(*id)).collect();
     let owed_already = delivery.failures.first().is_some_and(|id| id.0 < UNRECORDED);
-    let notice = deliver::notice(&delivery, failures, &worker.rules);
+    let notice = deliver::notice(delivery, failures, &worker.rules);
     PlannedNotice { route: delivery.route, at, owed_already, notice }
 }
 
