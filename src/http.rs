@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::{Client, Response, header::HeaderMap, redirect::Policy};
+use reqwest::{Certificate, Client, Response, header::HeaderMap, redirect::Policy};
 use url::Url;
 
 /// Longest wait for a TCP and TLS handshake. Shorter than every request limit, so that a host
@@ -29,9 +29,16 @@ pub const USER_AGENT: &str = concat!("taskbell/", env!("CARGO_PKG_VERSION"));
 pub struct Clients {
     plain: Arc<OnceLock<Client>>,
     tls: Arc<OnceLock<Client>>,
+    roots: Arc<Vec<Certificate>>,
 }
 
 impl Clients {
+    /// Clients of their own that trust `roots` beside what the host trusts.
+    #[must_use]
+    pub fn trusting(roots: Vec<Certificate>) -> Self {
+        Self { roots: Arc::new(roots), ..Self::default() }
+    }
+
     /// The client for `url`.
     ///
     /// # Errors
@@ -43,7 +50,7 @@ impl Clients {
         if let Some(client) = cell.get() {
             return Ok(client.clone());
         }
-        let client = build(tls)?;
+        let client = build(tls, &self.roots)?;
         Ok(cell.get_or_init(|| client).clone())
     }
 }
@@ -54,7 +61,7 @@ impl fmt::Debug for Clients {
     }
 }
 
-fn build(tls: bool) -> Result<Client, reqwest::Error> {
+fn build(tls: bool, roots: &[Certificate]) -> Result<Client, reqwest::Error> {
     // A second call finds the first one's provider in place, which is the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let builder = Client::builder()
@@ -64,7 +71,12 @@ fn build(tls: bool) -> Result<Client, reqwest::Error> {
         .pool_idle_timeout(Duration::from_secs(90))
         .tcp_nodelay(true);
     // The plain client trusts nobody and thereby loads nothing.
-    if tls { builder.build() } else { builder.tls_certs_only([]).build() }
+    let builder = if tls {
+        builder.tls_certs_merge(roots.iter().cloned())
+    } else {
+        builder.tls_certs_only([])
+    };
+    builder.build()
 }
 
 /// Why an answer could not be read whole.

@@ -8,6 +8,8 @@ pub mod http;
 pub mod name;
 pub mod notice;
 pub mod options;
+pub mod receiver;
+pub mod render;
 pub mod secret;
 pub mod sink;
 pub mod source;

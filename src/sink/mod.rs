@@ -22,9 +22,12 @@ use crate::{
     options::OptionError,
 };
 
+mod ca;
 mod email;
 mod http;
 mod webhook;
+
+pub use webhook::signature;
 
 /// Every kind of sink, in the order that `sink kinds` prints them.
 pub const KINDS: &[&Kind] = &[&webhook::KIND, &email::KIND];

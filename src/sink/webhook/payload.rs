@@ -1,0 +1,113 @@
+//! The JSON of a webhook: a notice, field by field.
+//!
+//! Receivers hold on to these names. A field may be added; none may be renamed or dropped
+//! without raising [`SCHEMA_VERSION`].
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    failure::Failure,
+    notice::{Coverage, Notice},
+};
+
+/// Raised when a receiver that reads the old payload would misread the new one.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Times are RFC 3339 in UTC, with a fraction only where there is one. What is not known is
+/// `null`, never an empty text and never left out.
+#[derive(Debug, Serialize)]
+pub(super) struct Payload<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: Timestamp,
+    data: Data<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Data<'a> {
+    schema_version: u32,
+    reason: &'a str,
+    sink: &'a str,
+    source: Source<'a>,
+    failures: Vec<Item<'a>>,
+    /// Failures that belong to this notice but were cut by a size limit. There is none here.
+    omitted: u32,
+    still_open: u32,
+    coverage: Coverage,
+}
+
+#[derive(Debug, Serialize)]
+struct Source<'a> {
+    name: &'a str,
+    kind: &'a str,
+    region: Option<&'a str>,
+    project_id: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Item<'a> {
+    task_id: &'a str,
+    generation: u32,
+    action: &'static str,
+    operate_type: &'a str,
+    failed_at: Option<Timestamp>,
+    error_code: Option<&'a str>,
+    error_message: Option<&'a str>,
+    server: Server<'a>,
+    keypair: Option<&'a str>,
+    first_seen_at: Timestamp,
+    cleared_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct Server<'a> {
+    id: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+impl<'a> Payload<'a> {
+    pub(super) fn of(notice: &'a Notice) -> Self {
+        let source = Source {
+            name: notice.source.name.as_str(),
+            kind: &notice.source.kind,
+            region: known(&notice.source.region),
+            project_id: known(&notice.source.project_id),
+        };
+        let data = Data {
+            schema_version: SCHEMA_VERSION,
+            reason: &notice.reason,
+            sink: notice.sink.as_str(),
+            source,
+            failures: notice.failures.iter().map(Item::of).collect(),
+            omitted: 0,
+            still_open: notice.still_open,
+            coverage: notice.coverage,
+        };
+        Self { kind: notice.kind.as_str(), timestamp: notice.created_at, data }
+    }
+}
+
+impl<'a> Item<'a> {
+    /// What the failure was when it was recorded, so that a retry has the same bytes.
+    fn of(failure: &'a Failure) -> Self {
+        let text = &failure.task.text;
+        Self {
+            task_id: &failure.task.id,
+            generation: failure.generation,
+            action: failure.task.action.as_str(),
+            operate_type: &text.operate_type,
+            failed_at: failure.task.failed_at,
+            error_code: text.error_code.as_deref(),
+            error_message: text.error_message.as_deref(),
+            server: Server { id: text.server_id.as_deref(), name: text.server_name.as_deref() },
+            keypair: text.keypair.as_deref(),
+            first_seen_at: failure.first_seen_at,
+            cleared_at: failure.cleared_at,
+        }
+    }
+}
+
+fn known(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
