@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::{failed_at, fields, foot, headline, lead, place, short, still_open, title};
+use super::{failed_at, fields, foot, headline, lead, short, still_open, title};
 use crate::{
     failure::Failure,
     notice::{Notice, NoticeKind},
@@ -31,7 +31,9 @@ pub fn html(notice: &Notice) -> String {
     // The headline stands in larger letters below the source's name, and need not repeat it.
     let own = format!("{}: ", notice.source.name);
     let short_headline = headline.strip_prefix(&own).map_or(headline.clone(), capital);
-    let source = format!("{} · {}", notice.source.name, place(notice));
+    let region = text::clean(&notice.source.region, NAME_BYTES_MAX);
+    let dot = if region.is_empty() { "" } else { " · " };
+    let source = format!("{}{dot}{region}", notice.source.name);
     let foot: Vec<String> = foot(notice).iter().map(|line| escape(line)).collect();
     let more = still_open(notice).map_or_else(String::new, |more| {
         format!(
@@ -76,7 +78,8 @@ fn accent(kind: NoticeKind) -> &'static str {
 
 fn failures(failures: &[Failure]) -> String {
     if failures.len() <= CARDS_MAX {
-        return failures.iter().map(card).collect();
+        let alone = failures.len() == 1;
+        return failures.iter().map(|failure| card(failure, alone)).collect();
     }
     let rows: String = failures.iter().map(row).collect();
     format!(
@@ -86,9 +89,19 @@ fn failures(failures: &[Failure]) -> String {
     )
 }
 
-fn card(failure: &Failure) -> String {
+/// A failure that is `alone` has its title above the card, as the headline.
+fn card(failure: &Failure, alone: bool) -> String {
     let mut lines = String::new();
-    for (label, value) in fields(failure) {
+    if !alone {
+        let _infallible = writeln!(
+            lines,
+            "<tr><td colspan=\"2\" class=\"ink\" style=\"padding:0 0 4px;font-size:15px;\
+             line-height:22px;font-weight:600;color:#1b2226;word-break:break-word\">{}{}</td></tr>",
+            escape(&title(failure)),
+            code(failure)
+        );
+    }
+    for (label, value) in fields(failure, alone) {
         let _infallible = writeln!(
             lines,
             "<tr><td class=\"dim label\" style=\"width:104px;padding:2px 8px 2px 0;color:#5f6b73;\
@@ -97,13 +110,15 @@ fn card(failure: &Failure) -> String {
             escape(&value)
         );
     }
-    fill(CARD, &[("title", &escape(&title(failure))), ("code", &code(failure)), ("fields", &lines)])
+    fill(CARD, &[("lines", &lines)])
 }
 
 fn row(failure: &Failure) -> String {
     let text = &failure.task.text;
-    let mut detail = Vec::new();
-    detail.extend(text.error_message.as_deref().map(|raw| text::clean(raw, ROW_MESSAGE_BYTES_MAX)));
+    let message = text.error_message.as_deref().map_or_else(String::new, |raw| {
+        format!("<br>{}", escape(&text::clean(raw, ROW_MESSAGE_BYTES_MAX)))
+    });
+    let mut detail = vec![failed_at(failure)];
     detail.extend(text.keypair.as_deref().map(|raw| format!("key pair {}", short(raw))));
     detail.push(format!("task {}", text::clean(&failure.task.id, NAME_BYTES_MAX)));
     fill(
@@ -111,8 +126,8 @@ fn row(failure: &Failure) -> String {
         &[
             ("title", &escape(&title(failure))),
             ("code", &code(failure)),
+            ("message", &message),
             ("detail", &escape(&detail.join(" · "))),
-            ("failed_at", &escape(&failed_at(failure))),
         ],
     )
 }

@@ -68,9 +68,11 @@ pub fn thread_headline(notice: &Notice) -> String {
 #[must_use]
 pub fn plain(notice: &Notice) -> String {
     let mut out = format!("{}\n\n{}\n", headline(notice), lead(notice));
+    let alone = notice.failures.len() == 1;
     for failure in &notice.failures {
-        let _infallible = writeln!(out, "\n{}", what_failed(failure));
-        for (label, value) in fields(failure) {
+        let own_title = if alone { String::new() } else { what_failed(failure) + "\n" };
+        let _infallible = write!(out, "\n{own_title}");
+        for (label, value) in fields(failure, alone) {
             let _infallible = writeln!(out, "  {label:<15}{value}");
         }
     }
@@ -163,8 +165,9 @@ fn lead(notice: &Notice) -> &'static str {
     }
 }
 
-/// What is known about a failure, as label and value. What is not known is left out.
-fn fields(failure: &Failure) -> Vec<(&'static str, String)> {
+/// What is known about a failure, as label and value. What is not known is left out, and so is
+/// what the title of a failure that is not `alone` says already.
+fn fields(failure: &Failure, alone: bool) -> Vec<(&'static str, String)> {
     let text = &failure.task.text;
     let name =
         |value: &Option<String>| value.as_deref().map(|raw| text::clean(raw, NAME_BYTES_MAX));
@@ -176,7 +179,7 @@ fn fields(failure: &Failure) -> Vec<(&'static str, String)> {
     let again = failure.generation > 1;
     [
         ("Message", message),
-        ("Error code", name(&text.error_code)),
+        ("Error code", name(&text.error_code).filter(|_| alone)),
         ("Server", server),
         ("Key pair", name(&text.keypair)),
         ("Operation", Some(text::clean(&text.operate_type, NAME_BYTES_MAX))),

@@ -91,7 +91,10 @@ fn subject(notice: &Notice) -> String {
         (NoticeKind::TaskCleared, 1) => "Re: ",
         _ => "",
     };
-    format!("{reply}[taskbell] {}", render::thread_headline(notice))
+    // A name that looks like an encoded word would be decoded by the reader's client, into
+    // whatever its author wanted to be read.
+    let headline = render::thread_headline(notice).replace("=?", "= ?");
+    format!("{reply}[taskbell] {headline}")
 }
 
 /// Mail knows no date before 1970; a clock that was never set may.

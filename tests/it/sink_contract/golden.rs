@@ -1,0 +1,50 @@
+//! The exact bytes of what is sent and shown. `BLESS=1 cargo test` rewrites them; read the
+//! difference before you commit it.
+
+use std::{fs, path::PathBuf};
+
+use taskbell::render;
+
+use super::{ANYWHERE, build, example, examples, kind};
+
+#[track_caller]
+fn check(name: &str, actual: &[u8]) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if taskbell::options::env("BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, actual).unwrap();
+    }
+    let expected = fs::read(&path).unwrap_or_default();
+    assert_eq!(
+        String::from_utf8_lossy(actual),
+        String::from_utf8_lossy(&expected),
+        "{name} changed; BLESS=1 rewrites it"
+    );
+}
+
+#[test]
+fn webhook_payloads_are_as_reviewed() {
+    let sink = build(&example(kind("webhook"), ANYWHERE));
+    for (case, notice) in examples::all() {
+        let body = sink.render(&notice);
+        check(&format!("webhook/{case}.json"), &body);
+    }
+}
+
+#[test]
+fn mails_are_as_reviewed() {
+    let sink = build(&example(kind("email"), ANYWHERE));
+    for (case, notice) in examples::all() {
+        if matches!(case, "one" | "cleared" | "hostile") {
+            check(&format!("email/{case}.eml"), &sink.render(&notice));
+        }
+    }
+}
+
+#[test]
+fn what_people_read_is_as_reviewed() {
+    for (case, notice) in examples::all() {
+        check(&format!("render/{case}.txt"), render::plain(&notice).as_bytes());
+        check(&format!("render/{case}.html"), render::html(&notice).as_bytes());
+    }
+}
