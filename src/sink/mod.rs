@@ -2,7 +2,7 @@
 //!
 //! # Adding a sink
 //!
-//! 1. Copy `webhook.rs` to `<kind>.rs`; change its options, its payload and its `KIND`.
+//! 1. Copy `webhook/mod.rs` to `<kind>.rs`; change its options, its payload and its `KIND`.
 //! 2. Add `mod <kind>;` and `&<kind>::KIND` below. An unlisted `KIND` is dead code, and dead
 //!    code is denied.
 //!

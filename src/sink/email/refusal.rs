@@ -15,11 +15,16 @@ pub(super) fn fault(server: &Server, verdict: Verdict, what: &str) -> SinkError 
     SinkError::new(verdict, format!("{} {what}", server.label()))
 }
 
-/// The connection or its TLS failed.
+/// The connection failed.
 pub(super) fn broken(server: &Server, error: std::io::Error) -> SinkError {
+    fault(server, Verdict::Retry { after: None }, "broke the connection").caused_by(error)
+}
+
+/// The TLS handshake failed.
+pub(super) fn insecure(server: &Server, error: std::io::Error) -> SinkError {
     let verdict =
         if is_untrusted(&error) { Verdict::Suspect } else { Verdict::Retry { after: None } };
-    fault(server, verdict, "broke the connection").caused_by(error)
+    fault(server, verdict, "failed the TLS handshake").caused_by(error)
 }
 
 /// A step of the conversation failed: by the server's word, or before it came.

@@ -31,7 +31,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    refusal::{broken, fault, refused},
+    refusal::{broken, fault, insecure, refused},
     wire::{Allowance, Wire},
 };
 use crate::{
@@ -156,7 +156,7 @@ impl Server {
                 .caused_by(error)
         })?;
         let connector = self.connector()?;
-        connector.connect(name, tcp).await.map_err(|error| broken(self, error))
+        connector.connect(name, tcp).await.map_err(|error| insecure(self, error))
     }
 
     fn connector(&self) -> Result<TlsConnector, SinkError> {

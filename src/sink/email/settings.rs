@@ -116,7 +116,9 @@ fn mailbox(key: &str, text: &str) -> Result<Mailbox, OptionError> {
     if text.chars().any(char::is_control) {
         return Err(wrong("must not hold a line break or another control character".to_owned()));
     }
-    let mailbox: Mailbox = text.parse().map_err(|error| wrong(format!("{error}")))?;
+    let mailbox: Mailbox = text.parse().map_err(|_| {
+        wrong("is not a mail address; write ops@example.com or Name <ops@example.com>".to_owned())
+    })?;
     let address: &str = mailbox.email.as_ref();
     // Quoted local parts are legal and nobody has one; what they allow is only good for tricks.
     let odd = |byte: u8| !byte.is_ascii_graphic() || b"\"\\<>()[],;:".contains(&byte);

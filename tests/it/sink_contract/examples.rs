@@ -90,10 +90,10 @@ pub(crate) fn many(count: u64) -> Notice {
             nth,
             &Row {
                 task_id: Some(format!("{nth:08x}-34e4-4b4a-8d27-ad0a5c3e8c5c").into()),
-                operate_type: Some(types[at % types.len()].into()),
+                operate_type: Some(types.iter().copied().cycle().nth(at).unwrap().into()),
                 failed_at_ms: Some(1_795_427_970_000 - i64::try_from(nth).unwrap() * 61_000),
                 error_code: (nth % 3 != 1).then(|| format!("KPS.60{nth:02}").into()),
-                error_message: messages[at % messages.len()].map(Into::into),
+                error_message: messages.iter().copied().cycle().nth(at).unwrap().map(Into::into),
                 server_name: (nth % 7 != 6).then(|| format!("web-{nth:02} (北京)").into()),
                 keypair: Some("KeyPair-xt".into()),
                 ..Row::default()

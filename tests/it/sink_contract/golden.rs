@@ -48,3 +48,10 @@ fn what_people_read_is_as_reviewed() {
         check(&format!("render/{case}.html"), render::html(&notice).as_bytes());
     }
 }
+
+#[test]
+fn the_largest_notice_stays_below_what_mail_clients_cut() {
+    let notice = examples::many(u64::try_from(taskbell::notice::FAILURES_MAX).unwrap());
+    let bytes = render::html(&notice).len();
+    assert!(bytes < 100 * 1024, "{bytes}");
+}

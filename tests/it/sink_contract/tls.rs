@@ -1,1 +1,112 @@
-//! x
+//! Certificates: the right one, the wrong name, an unknown issuer.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+use taskbell::{
+    clock::FixedClock,
+    receiver::{SmtpAnswers, SmtpReceiver, SmtpTls, WebhookReceiver},
+};
+use tempfile::TempDir;
+
+use super::{ANYWHERE, build, examples, now, send, word};
+
+/// An authority of our own, and a server's certificate for `localhost` from it.
+struct Stage {
+    folder: TempDir,
+    server: Arc<ServerConfig>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        Self { folder, server: Arc::new(server) }
+    }
+
+    fn ca_file(&self) -> String {
+        format!("ca_file = '{}'", self.folder.path().join("ca.pem").display())
+    }
+}
+
+/// Host, whether the authority is trusted, and the verdict.
+const CASES: [(&str, bool, &str); 3] =
+    [("localhost", true, "taken"), ("127.0.0.1", true, "suspect"), ("localhost", false, "suspect")];
+
+#[tokio::test]
+async fn a_webhook_goes_only_to_a_host_with_a_good_certificate() {
+    let stage = Stage::new();
+    let clock = Arc::new(FixedClock(now()));
+    let tls = Arc::clone(&stage.server);
+    let receiver = WebhookReceiver::start_tls(ANYWHERE, Vec::new(), clock, tls).await.unwrap();
+    let port = receiver.address().port();
+    for (host, trusted, expected) in CASES {
+        let ca_file = if trusted { stage.ca_file() } else { String::new() };
+        let table =
+            format!("name = 'a'\nkind = 'webhook'\nurl = 'https://{host}:{port}/'\n{ca_file}");
+        let result = send(&*build(&table), &examples::one()).await;
+        assert_eq!(word(&result), expected, "{host} {trusted} {result:?}");
+    }
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn mail_goes_only_to_a_host_with_a_good_certificate() {
+    let stage = Stage::new();
+    for (scheme, tls) in [
+        ("smtps", SmtpTls::Implicit(Arc::clone(&stage.server))),
+        ("smtp+starttls", SmtpTls::StartTls(Arc::clone(&stage.server))),
+    ] {
+        let receiver = SmtpReceiver::start_tls(ANYWHERE, tls).await.unwrap();
+        let login = Some(("user".to_owned(), "pa55word".to_owned()));
+        receiver.set_answers(SmtpAnswers { login, ..SmtpAnswers::default() });
+        let port = receiver.address().port();
+        for (host, trusted, expected) in CASES {
+            let ca_file = if trusted { stage.ca_file() } else { String::new() };
+            let sink = build(&format!(
+                "name = 'a'\nkind = 'email'\nsmtp = '{scheme}://{host}:{port}'\n\
+                 from = 'a@example.com'\nto = ['b@example.com']\n\
+                 username = 'user'\npassword = 'pa55word'\n{ca_file}"
+            ));
+            let result = send(&*sink, &examples::one()).await;
+            assert_eq!(word(&result), expected, "{scheme} {host} {trusted} {result:?}");
+            assert_eq!(sink.probe().await.is_ok(), expected == "taken", "{scheme} {host}");
+        }
+        assert_eq!(receiver.received().len(), 1, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn starttls_that_is_not_offered_fails_closed() {
+    let stage = Stage::new();
+    let tls = SmtpTls::StartTls(Arc::clone(&stage.server));
+    let receiver = SmtpReceiver::start_tls(ANYWHERE, tls).await.unwrap();
+    receiver.set_answers(SmtpAnswers { offer_starttls: false, ..SmtpAnswers::default() });
+    let sink = build(&format!(
+        "name = 'a'\nkind = 'email'\nsmtp = 'smtp+starttls://localhost:{}'\n\
+         from = 'a@example.com'\nto = ['b@example.com']\n{}",
+        receiver.address().port(),
+        stage.ca_file()
+    ));
+    let error = send(&*sink, &examples::one()).await.expect_err("there is no TLS");
+    assert!(error.to_string().ends_with("does not offer STARTTLS"), "{error}");
+    assert_eq!(error.verdict.as_str(), "suspect");
+    assert_eq!(receiver.received(), []);
+}
