@@ -260,8 +260,11 @@ impl Source for Kps {
         })?;
         let mut totals = Totals::default();
         let (mut pages, mut rows) = (0, 0);
+        // Rows met for the first time, not rows received: a page that repeats rows would
+        // otherwise have others skipped. Too low an offset costs a repeat and loses nothing.
+        let mut offset = 0;
         let end = loop {
-            let (page, fresh) = self.page(&client, rows, sift).await?;
+            let (page, fresh) = self.page(&client, offset, sift).await?;
             pages += 1;
             rows += page.rows;
             totals.add(&page);
@@ -269,7 +272,12 @@ impl Source for Kps {
                 break End::EmptyPage;
             } else if self.limits.rows < rows || self.limits.pages <= pages {
                 break End::Limit;
-            } else if fresh == 0 {
+            } else if fresh != 0 {
+                offset += fresh;
+            } else if offset < rows - page.rows {
+                // The list itself repeats rows. Its end is behind all that was received.
+                offset = rows - page.rows;
+            } else {
                 break End::NothingNew;
             }
         };

@@ -5,8 +5,10 @@
     reason = "a test that finds something else than it looks for has failed"
 )]
 
+mod architecture;
 mod config;
 mod crash;
 mod end_to_end;
+mod scenarios;
 mod sink_contract;
 mod stage;

@@ -31,9 +31,14 @@ pub(crate) struct Stage {
 impl Stage {
     /// Three failures stand. `group` is put into the route.
     pub(crate) async fn new(group: &str) -> Self {
+        Self::of(Scenario::demo(), "", group).await
+    }
+
+    /// A cloud like `scenario`. `source` is put into the source's table.
+    pub(crate) async fn of(scenario: Scenario, source: &str, group: &str) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let clock = Arc::new(SystemClock);
-        let cloud = Simulator::start(Scenario::demo(), any, clock.clone()).await.unwrap();
+        let cloud = Simulator::start(scenario, any, clock.clone()).await.unwrap();
         let chat = WebhookReceiver::start(any, vec![], clock).await.unwrap();
         let mail = SmtpReceiver::start(any).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -49,6 +54,7 @@ impl Stage {
             project_id = "{PROJECT}"
             interval = "5s"
             timeout = "4s"
+            {source}
             auth = {{ kind = "aksk", access_key = "SIMULATOR0ACCESSKEY0", secret_key = "simulator-secret-key-not-a-real-one" }}
             [[sink]]
             name = "chat"

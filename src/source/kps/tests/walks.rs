@@ -108,7 +108,7 @@ async fn rows_that_move_to_a_later_page_are_counted_once() {
         ok(&json!({"total": rows.len(), "tasks": slice(&rows, asked, 3)}))
     };
     let (walk, sift, _server) = walk("", script).await;
-    check(&walk.unwrap(), &sift, "EmptyPage: 4 pages, 7 rows, 6 distinct, drifted");
+    check(&walk.unwrap(), &sift, "EmptyPage: 5 pages, 9 rows, 6 distinct, drifted");
 }
 
 #[tokio::test]
