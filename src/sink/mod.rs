@@ -54,7 +54,6 @@ impl fmt::Debug for Kind {
 }
 
 /// What a kind builds a sink from.
-#[derive(Debug)]
 pub struct Build {
     /// The operator's name for it.
     pub name: Name,
@@ -62,6 +61,13 @@ pub struct Build {
     pub options: toml::Table,
     /// The process's HTTP clients.
     pub clients: Clients,
+}
+
+impl fmt::Debug for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Options may hold literal secrets.
+        f.debug_struct("Build").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Carries one notice to one place, once.

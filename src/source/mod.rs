@@ -52,7 +52,6 @@ impl fmt::Debug for Kind {
 }
 
 /// What a kind builds a source from.
-#[derive(Debug)]
 pub struct Build {
     /// The operator's name for it.
     pub name: Name,
@@ -62,6 +61,13 @@ pub struct Build {
     pub clock: Arc<dyn Clock>,
     /// The process's HTTP clients.
     pub clients: Clients,
+}
+
+impl fmt::Debug for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Options may hold literal secrets.
+        f.debug_struct("Build").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// One list of failed tasks in one cloud project.

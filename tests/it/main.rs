@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test that finds something else than it looks for has failed"
 )]
 
@@ -12,3 +13,4 @@ mod end_to_end;
 mod scenarios;
 mod sink_contract;
 mod stage;
+mod store_contract;
