@@ -226,3 +226,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests;
