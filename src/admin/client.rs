@@ -3,10 +3,10 @@
 use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::{Admin, AdminError, ListQuery, socket};
+use super::{Admin, AdminError, ListQuery, TestKind, socket};
 use crate::{
     app::{self, AppError},
     config::Config,
@@ -134,11 +134,12 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError`].
-    pub async fn test_sink(&self, sink: &str) -> Result<Value, ClientError> {
+    pub async fn test_sink(&self, sink: &str, kind: TestKind) -> Result<Value, ClientError> {
         match self {
-            Self::Local(admin) => Ok(admin.test_sink(sink).await?),
+            Self::Local(admin) => Ok(admin.test_sink(sink, kind).await?),
             Self::Remote(client) => {
-                ask(client, Method::POST, &format!("sinks/{}/test", segment(sink)), None).await
+                let path = format!("sinks/{}/test", segment(sink));
+                ask(client, Method::POST, &path, Some(&json!({ "kind": kind }))).await
             }
         }
     }
@@ -151,7 +152,7 @@ impl Client {
     pub async fn failures(&self, query: &ListQuery) -> Result<Value, ClientError> {
         match self {
             Self::Local(admin) => Ok(admin.failures(query).await?),
-            Self::Remote(client) => ask(client, Method::GET, "failures", Some(query)).await,
+            Self::Remote(client) => ask(client, Method::GET, "failures", Some(&json!(query))).await,
         }
     }
 
@@ -177,7 +178,9 @@ impl Client {
     pub async fn deliveries(&self, query: &ListQuery) -> Result<Value, ClientError> {
         match self {
             Self::Local(admin) => Ok(admin.deliveries(query).await?),
-            Self::Remote(client) => ask(client, Method::GET, "deliveries", Some(query)).await,
+            Self::Remote(client) => {
+                ask(client, Method::GET, "deliveries", Some(&json!(query))).await
+            }
         }
     }
 
@@ -230,17 +233,17 @@ async fn ask(
     client: &reqwest::Client,
     method: Method,
     path: &str,
-    query: Option<&ListQuery>,
+    query: Option<&Value>,
 ) -> Result<Value, ClientError> {
     let mut url = url::Url::parse("http://daemon/api/v1/").expect("a valid URL");
     if let Ok(joined) = url.join(path) {
         url = joined;
     }
-    if let Some(Value::Object(query)) = query.and_then(|query| serde_json::to_value(query).ok()) {
+    if let Some(Value::Object(query)) = query {
         let mut pairs = url.query_pairs_mut();
         for (key, value) in query {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            pairs.append_pair(&key, &text);
+            pairs.append_pair(key, &text);
         }
     }
     let response = client.request(method, url).send().await.map_err(ClientError::Mute)?;

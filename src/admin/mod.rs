@@ -4,7 +4,6 @@
 //! Answers are JSON values, because both sides need them as such: a command prints them as they
 //! are or as a table, and cannot tell whether a daemon gave them.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::time::Instant;
@@ -15,7 +14,6 @@ use crate::{
     failure::{Failure, FailureId},
     http::Chain,
     name::Name,
-    notice::{Coverage, Notice, NoticeId, NoticeKind, SourceInfo},
     sink::{Parcel, Receipt},
     store::{DeliveryQuery, FailureQuery, StoreError},
     task::Row,
@@ -24,7 +22,10 @@ use crate::{
 
 pub mod client;
 pub mod explain;
+mod sample;
 pub mod socket;
+
+pub use sample::TestKind;
 
 /// Most rows of one answer.
 pub const LIMIT_MAX: usize = 1_000;
@@ -266,14 +267,14 @@ impl Admin {
     /// # Errors
     ///
     /// [`AdminError::NotFound`] if there is no such sink.
-    pub async fn test_sink(&self, sink: &str) -> Result<Value, AdminError> {
+    pub async fn test_sink(&self, sink: &str, kind: TestKind) -> Result<Value, AdminError> {
         let lane = self.worker.lane(sink).ok_or_else(|| {
             let known: Vec<&str> =
                 self.worker.lanes.iter().map(|lane| lane.name.as_str()).collect();
             AdminError::NotFound(format!("no sink `{sink}`; there are {}", known.join(", ")))
         })?;
         let now = self.worker.clock.now();
-        let notice = test_notice(&lane.name, now);
+        let notice = sample::notice(kind, &lane.name, now);
         let body = lane.outlet.sink.render(&notice);
         let parcel = Parcel { id: &notice.id, body: &body, recipients: None, now };
         let started = Instant::now();
@@ -330,28 +331,6 @@ impl Admin {
             "notices": notices.collect::<Vec<_>>(),
             "told_to_nobody": untold.collect::<Vec<_>>(),
         }))
-    }
-}
-
-/// A message that nobody can take for an alert.
-fn test_notice(sink: &Name, now: Timestamp) -> Notice {
-    let name = Name::parse("test").expect("a valid name");
-    let occasion = now.as_millisecond().to_string();
-    Notice {
-        id: NoticeId::of(NoticeKind::Test, &name, sink, &[], &occasion),
-        kind: NoticeKind::Test,
-        reason: "test".to_owned(),
-        created_at: now,
-        sink: sink.clone(),
-        source: SourceInfo {
-            name,
-            kind: String::new(),
-            region: String::new(),
-            project_id: String::new(),
-        },
-        failures: Vec::new(),
-        still_open: 0,
-        coverage: Coverage::default(),
     }
 }
 

@@ -13,11 +13,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Admin, AdminError, ListQuery};
+use super::{Admin, AdminError, ListQuery, TestKind};
 use crate::http::Chain;
 
 /// Where the socket of a store is.
@@ -158,8 +159,21 @@ async fn sinks(State(admin): State<Admin>) -> Answer {
     answer(admin.sinks().await)
 }
 
-async fn test_sink(State(admin): State<Admin>, UrlPath(name): UrlPath<String>) -> Answer {
-    answer(admin.test_sink(&name).await)
+/// What `sink test` asks for beside the sink.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TestQuery {
+    kind: TestKind,
+}
+
+async fn test_sink(
+    State(admin): State<Admin>,
+    UrlPath(name): UrlPath<String>,
+    asked: Result<Query<TestQuery>, QueryRejection>,
+) -> Answer {
+    let Query(asked) =
+        asked.map_err(|error| problem(StatusCode::BAD_REQUEST, &error.body_text()))?;
+    answer(admin.test_sink(&name, asked.kind).await)
 }
 
 async fn plan(State(admin): State<Admin>) -> Answer {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Output, out};
 use crate::{
     admin::{
-        ListQuery,
+        ListQuery, TestKind,
         client::{Client, ClientError},
     },
     config::Config,
@@ -31,6 +31,9 @@ pub(super) enum SinkCommand {
     Test {
         /// The sink's name
         name: String,
+        /// What the message looks like
+        #[arg(long, value_enum, default_value_t)]
+        kind: TestKind,
     },
 }
 
@@ -203,8 +206,8 @@ pub(super) async fn sink(config: &Config, command: &SinkCommand, output: Output)
                 )
             })
         }
-        SinkCommand::Test { name } => {
-            let answer = async { client(config).await?.test_sink(name).await }.await;
+        SinkCommand::Test { name, kind } => {
+            let answer = async { client(config).await?.test_sink(name, *kind).await }.await;
             let taken = |value: &Value| value.get("accepted") == Some(&Value::Bool(true));
             let held = answer.as_ref().is_ok_and(taken);
             let printed = print(answer, output, |value| {

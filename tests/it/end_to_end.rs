@@ -80,3 +80,23 @@ async fn a_second_process_is_told_who_holds_the_store() {
     assert!(text.contains("is held by `a test`"), "{text}");
     drop(lock);
 }
+
+#[tokio::test]
+async fn a_sink_can_be_tested_with_each_kind_of_message_and_nothing_is_recorded() {
+    let stage = Stage::new("").await;
+    for (kind, sent) in [
+        ("test", "test"),
+        ("failed", "task.failed"),
+        ("cleared", "task.cleared"),
+        ("watching", "source.watching"),
+    ] {
+        let output = stage.run(&["sink", "test", "chat", "--kind", kind]).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(stage.chat.received().last().unwrap().kind, sent);
+    }
+    let listed = stage.run(&["-o", "json", "delivery", "list"]).await;
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().trim(), "[]");
+    stage.chat.set_answer(HttpAnswer::status(404));
+    let refused = stage.run(&["sink", "test", "chat"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+}
