@@ -48,6 +48,7 @@ pub struct Found {
 pub struct Sift {
     /// Sorted by key, each key once.
     roster: Arc<Vec<RosterEntry>>,
+    places: Places,
     /// For each entry of the roster, the last walk that met it; 0 for none.
     seen: Vec<u8>,
     walk: u8,
@@ -86,8 +87,10 @@ impl Sift {
     #[must_use]
     pub fn new(roster: Arc<Vec<RosterEntry>>) -> Self {
         let seen = vec![0; roster.len()];
+        let places = Places::of(&roster);
         Self {
             roster,
+            places,
             seen,
             walk: 0,
             distinct: 0,
@@ -112,9 +115,9 @@ impl Sift {
     pub fn row(&mut self, row: &Row<'_>) -> bool {
         let key = row.key();
         let failed_at_ms = row.failed_at_ms.unwrap_or(i64::MIN);
-        let first = match self.roster.binary_search_by(|entry| entry.key.cmp(&key)) {
-            Ok(at) => self.known_row(at, row, failed_at_ms),
-            Err(_) => {
+        let first = match self.places.find(&self.roster, key) {
+            Some(at) => self.known_row(at, row, failed_at_ms),
+            None => {
                 let walk = self.walk;
                 let found = || Found { task: row.to_task(), failed_at_ms, walk };
                 keep_latest(self.unknown.entry(key), failed_at_ms, walk, found)
@@ -152,6 +155,51 @@ impl Sift {
             changed: self.changed.into_iter().collect(),
         }
     }
+}
+
+/// Where in a sorted roster keys begin, by their leading bits.
+///
+/// Keys are hashes, so they spread evenly, and about one shares a slot. Against a search by
+/// halves this saves some fifteen reads of memory for each row of a long list.
+#[derive(Debug)]
+struct Places {
+    /// Leading bits that choose the slot.
+    bits: u32,
+    /// For each slot where it begins, and at the end the roster's length.
+    starts: Vec<u32>,
+}
+
+impl Places {
+    /// Four megabytes of starts at most, for a million failures that stand.
+    const BITS_MAX: u32 = 20;
+
+    fn of(roster: &[RosterEntry]) -> Self {
+        let bits = roster.len().next_power_of_two().trailing_zeros().min(Self::BITS_MAX);
+        let slots = 1_usize << bits;
+        let mut starts = Vec::with_capacity(slots + 1);
+        for (at, entry) in (0_u32..).zip(roster) {
+            while starts.len() <= slot(entry.key, bits) {
+                starts.push(at);
+            }
+        }
+        starts.resize(slots + 1, u32::try_from(roster.len()).unwrap_or(u32::MAX));
+        Self { bits, starts }
+    }
+
+    fn find(&self, roster: &[RosterEntry], key: TaskKey) -> Option<usize> {
+        let slot = slot(key, self.bits);
+        let start = usize::try_from(*self.starts.get(slot)?).ok()?;
+        let end = usize::try_from(*self.starts.get(slot + 1)?).ok()?;
+        let near = roster.get(start..end)?;
+        near.binary_search_by(|entry| entry.key.cmp(&key)).ok().map(|at| start + at)
+    }
+}
+
+/// The `bits` leading bits of a key, 0 to [`Places::BITS_MAX`].
+fn slot(key: TaskKey, bits: u32) -> usize {
+    let [a, b, c, d, ..] = key.0;
+    let leading = u64::from(u32::from_be_bytes([a, b, c, d])) << bits >> 32;
+    usize::try_from(leading).unwrap_or(usize::MAX)
 }
 
 /// Keeps the found task with the latest time. Returns whether this walk met it first now.
@@ -296,6 +344,22 @@ mod tests {
         let findings = sift.finish();
         assert_eq!(findings.seen.iter().filter(|seen| **seen == Presence::Seen).count(), 1);
         assert!(findings.unknown.is_empty() && findings.changed.is_empty());
+    }
+
+    #[test]
+    fn every_key_of_a_roster_of_any_size_is_found_and_no_other() {
+        for size in [0_u64, 1, 2, 3, 7, 8, 9, 100, 1_000] {
+            let ids: Vec<String> = (0..size).map(|number| format!("id-{number}")).collect();
+            let rows: Vec<Row<'_>> = ids.iter().map(|id| row(id, 1)).collect();
+            let mut sift = sift(&rows);
+            for row in &rows {
+                assert!(sift.row(row));
+            }
+            assert!(sift.row(&row("another", 1)));
+            let findings = sift.finish();
+            assert_eq!(findings.unknown.len(), 1, "of {size}");
+            assert!(findings.seen.iter().all(|seen| *seen == Presence::Seen));
+        }
     }
 
     #[test]
