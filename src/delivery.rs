@@ -1,13 +1,20 @@
 //! A delivery: one notice owed to one sink.
 //!
 //! ```text
+//!  held(silence | window | storm | disabled) ── its end ──▶ folded into one digest
+//!
 //!  pending(due) ── leased ──▶ accepted ─▶ delivered
 //!    ▲   ▲  │ retry             │
 //!    │   └──┴───────────────────┤
-//!    │                          ├─ gone (410) ──▶ held ──┐
-//!    │                          └─ older than max_age ──▶ dead
-//!    └──────────────────────── retry, by the operator ────┴┘
+//!    │                          ├─ gone (410): the sink is disabled ──▶ held(disabled)
+//!    │                          └─ refused until older than max_age ──▶ dead
+//!    └────────────────────────── retry, replay, probe ──────────────────┘
+//!
+//!  pending or held ──▶ suppressed(silence dropped it, cleared meanwhile, the operator)
 //! ```
+//!
+//! Every failure that a route sends to a sink is, for that sink, in exactly one of these states,
+//! or in a group that has not closed. `folded` points to the delivery that speaks for it.
 
 use std::{fmt, time::Duration};
 
@@ -17,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::FailureId,
     name::Name,
-    notice::{Coverage, NoticeId, NoticeKind},
+    notice::{Coverage, NoticeId, NoticeKind, Tally, Trouble},
 };
 
 /// The number of a delivery in this store. Ascending in the order of opening.
@@ -32,7 +39,83 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// Where a delivery stands.
+/// What keeps a delivery back. Ordered, so that it can be a key. Stored: never reorder.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Hold {
+    /// A silence, by its number.
+    Silence(u64),
+    /// A mute window, by its name.
+    Window(Name),
+    /// The sink is in storm; what is held is told with the next update.
+    Storm,
+    /// The receiver said that it is gone.
+    Disabled,
+}
+
+impl Hold {
+    /// The word for logs and tables.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Silence(_) => "silence",
+            Self::Window(_) => "window",
+            Self::Storm => "storm",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silence(number) => write!(f, "silence {number}"),
+            Self::Window(name) => write!(f, "mute window {name}"),
+            Self::Storm => f.write_str("a storm"),
+            Self::Disabled => f.write_str("the sink, which is disabled"),
+        }
+    }
+}
+
+/// Why nobody is told. Stored: never reorder.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Reason {
+    /// No route matched.
+    NoRoute,
+    /// This route sends it to nobody, on purpose. Counted from 1.
+    NullRoute(u32),
+    /// This silence drops what it held.
+    Silence(u64),
+    /// It cleared while it was held.
+    Cleared,
+    /// The operator cancelled it.
+    Operator,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRoute => f.write_str("no route matched"),
+            Self::NullRoute(route) => write!(f, "route {route} sends it to nobody"),
+            Self::Silence(number) => write!(f, "silence {number} drops what it holds"),
+            Self::Cleared => f.write_str("it cleared while it was held"),
+            Self::Operator => f.write_str("the operator cancelled it"),
+        }
+    }
+}
+
+/// That nobody is told about a failure, or that one sink is not.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Suppressed {
+    /// When it was decided.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// The sink; `None`: no sink was chosen at all.
+    pub sink: Option<Name>,
+    /// Why.
+    pub why: Reason,
+}
+
+/// Where a delivery stands. Stored: never reorder.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum DeliveryState {
     /// Will be tried at or after `due`.
@@ -41,11 +124,13 @@ pub enum DeliveryState {
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
         due: Timestamp,
     },
-    /// Waits for the operator. Does not age.
+    /// Kept back. Does not age.
     Held {
         /// Since when.
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
         since: Timestamp,
+        /// By what.
+        by: Hold,
     },
     /// The service took responsibility.
     Delivered {
@@ -59,9 +144,29 @@ pub enum DeliveryState {
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
         at: Timestamp,
     },
+    /// Told, or to be told, by another delivery to the same sink.
+    Folded {
+        /// Since when.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        at: Timestamp,
+        /// By which.
+        into: DeliveryId,
+    },
+    /// Not told, on purpose.
+    Suppressed {
+        /// Since when.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        at: Timestamp,
+        /// Why.
+        why: Reason,
+    },
 }
 
 impl DeliveryState {
+    /// The words of [`DeliveryState::as_str`], in the order that help texts list them.
+    pub const NAMES: [&'static str; 6] =
+        ["pending", "held", "delivered", "dead", "folded", "suppressed"];
+
     /// The word for filters, logs and tables.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -70,7 +175,15 @@ impl DeliveryState {
             Self::Held { .. } => "held",
             Self::Delivered { .. } => "delivered",
             Self::Dead { .. } => "dead",
+            Self::Folded { .. } => "folded",
+            Self::Suppressed { .. } => "suppressed",
         }
+    }
+
+    /// Whether nothing more happens to it by itself or by the operator.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Delivered { .. } | Self::Folded { .. } | Self::Suppressed { .. })
     }
 }
 
@@ -92,6 +205,19 @@ impl LastAttempt {
     pub const DETAIL_BYTES_MAX: usize = 300;
 }
 
+/// When what was told and still stands is told again.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Remind {
+    /// The wait after the notice was accepted.
+    pub first: Duration,
+    /// Each wait is so many hundredths of the one before it. 100 and more.
+    pub factor_percent: u16,
+    /// Longest wait.
+    pub max: Duration,
+    /// Most reminders.
+    pub count: u32,
+}
+
 /// One notice owed to one sink. This is the stored form.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Delivery {
@@ -99,18 +225,24 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// Names what is told. Fixed when the delivery is opened.
     pub notice_id: NoticeId,
-    /// Which route chose it, counted from 1 in the order of the config at that time.
+    /// Which route chose it, counted from 1 in the order of the config at that time. 0: none
+    /// did, as for a digest of several or a notice about a sink.
     pub route: u32,
     /// Where it goes.
     pub sink: Name,
-    /// The source it is about.
-    pub source: Name,
+    /// The source it is about; `None` for several, or for none.
+    pub source: Option<Name>,
     /// What it says.
     pub kind: NoticeKind,
     /// Why it is said.
     pub reason: String,
-    /// Which failures it names, ascending.
+    /// Which failures it lists, ascending; at most [`crate::notice::FAILURES_MAX`].
     pub failures: Vec<FailureId>,
+    /// All that it speaks for. If that is more than `failures`, the store keeps the whole list
+    /// beside the record.
+    pub total: u32,
+    /// Those of `failures` that had cleared when the content was fixed, and when they did.
+    pub cleared: Vec<Cleared>,
     /// When the notice was closed and its content fixed.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub created_at: Timestamp,
@@ -121,6 +253,15 @@ pub struct Delivery {
     pub still_open: u32,
     /// See [`crate::notice::Notice::coverage`].
     pub coverage: Coverage,
+    /// See [`crate::notice::Notice::tally`].
+    pub tally: Option<Tally>,
+    /// See [`crate::notice::Notice::trouble`].
+    pub trouble: Option<Trouble>,
+    /// See [`crate::notice::Notice::since`].
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    pub since: Option<Timestamp>,
+    /// When to tell again what still stands.
+    pub remind: Option<Remind>,
     /// Where it stands.
     pub state: DeliveryState,
     /// Attempts made so far, whatever they came to.
@@ -129,6 +270,21 @@ pub struct Delivery {
     pub last: Option<LastAttempt>,
     /// The recipients still owed, where a sink has several and some were already told.
     pub recipients: Option<Vec<String>>,
+    /// Whether an attempt may have been accepted without our hearing of it, or was accepted in
+    /// part. Its content must not change any more.
+    pub uncertain: bool,
+    /// Whether the fallback was told that it is not delivered.
+    pub alarmed: bool,
+}
+
+/// A failure that cleared, as a notice says it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Cleared {
+    /// Which.
+    pub id: FailureId,
+    /// When it was found to be no longer listed.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
 }
 
 /// What a failed attempt asks for.

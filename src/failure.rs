@@ -79,6 +79,9 @@ pub struct Failure {
     pub episode: u32,
     /// How it came to our notice last.
     pub origin: Origin,
+    /// Failures like it in the 24 hours before it was recorded, over different tasks, itself
+    /// included: see [`crate::decide::recur`].
+    pub occurrences_24h: u32,
     /// The poll that recorded it.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub first_seen_at: Timestamp,

@@ -1,4 +1,4 @@
-//! A notice: one message about 1..n failures of one source, for one sink.
+//! A notice: one message about 1..n failures, of one kind, for one sink.
 //!
 //! A notice is put together from what the store holds about a delivery and never from the
 //! present state of the world. So the same delivery gives the same notice, and the same bytes,
@@ -32,12 +32,44 @@ pub enum NoticeKind {
     StateLost,
     /// A test, asked for by the operator.
     Test,
+    /// Failures that were told still stand.
+    TaskReminder,
+    /// Failures that were held back, or waited for their hour, in one message.
+    Digest,
+    /// So many failures at once that they are told as one.
+    StormOpened,
+    /// What a storm brought since it was last told.
+    StormUpdated,
+    /// A storm is over: what it brought in all.
+    StormClosed,
+    /// Another sink does not take its notices. For the sinks that are its fallback.
+    SinkFailing,
+    /// A source has not been seen whole for too long.
+    SourceBlind,
+    /// A source is seen again.
+    SourceSighted,
+    /// A task has been running for too long.
+    TaskStuck,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::TaskFailed, Self::TaskCleared, Self::SourceWatching, Self::StateLost, Self::Test];
+    pub const ALL: [Self; 14] = [
+        Self::TaskFailed,
+        Self::TaskCleared,
+        Self::TaskReminder,
+        Self::TaskStuck,
+        Self::Digest,
+        Self::StormOpened,
+        Self::StormUpdated,
+        Self::StormClosed,
+        Self::SourceWatching,
+        Self::SourceBlind,
+        Self::SourceSighted,
+        Self::StateLost,
+        Self::SinkFailing,
+        Self::Test,
+    ];
 
     /// The `type` of the payload, and the word everywhere else.
     #[must_use]
@@ -48,7 +80,29 @@ impl NoticeKind {
             Self::SourceWatching => "source.watching",
             Self::StateLost => "state.lost",
             Self::Test => "test",
+            Self::TaskReminder => "task.reminder",
+            Self::Digest => "digest",
+            Self::StormOpened => "storm.opened",
+            Self::StormUpdated => "storm.updated",
+            Self::StormClosed => "storm.closed",
+            Self::SinkFailing => "sink.failing",
+            Self::SourceBlind => "source.blind",
+            Self::SourceSighted => "source.sighted",
+            Self::TaskStuck => "task.stuck",
         }
+    }
+
+    /// Whether a sink that takes such a notice has been told of the failures in it.
+    #[must_use]
+    pub fn tells_failures(self) -> bool {
+        matches!(
+            self,
+            Self::TaskFailed
+                | Self::Digest
+                | Self::StormOpened
+                | Self::StormUpdated
+                | Self::StormClosed
+        )
     }
 }
 
@@ -65,24 +119,30 @@ pub struct NoticeId {
 }
 
 impl NoticeId {
-    /// Names a notice of `kind` for `sink` about `members` of `source`.
+    /// Names a notice of `kind` for `sink` about `members`, each with its source.
     ///
-    /// `occasion` tells apart what has no failures to be named after: the instant of a baseline,
-    /// the number of a test. Empty where there are failures.
+    /// `occasion` tells apart what has no failures to be named after, or names the same ones
+    /// again: the instant of a baseline, the count of a reminder. Empty otherwise.
     #[must_use]
-    pub fn of(
+    pub fn of<'a>(
         kind: NoticeKind,
-        source: &Name,
         sink: &Name,
-        members: &[Member],
+        members: impl IntoIterator<Item = (&'a Name, Member)>,
         occasion: &str,
     ) -> Self {
         let mut hash = Sha256::new();
-        for word in [kind.as_str(), source.as_str(), sink.as_str(), occasion] {
+        for word in [kind.as_str(), sink.as_str(), occasion] {
             hash.update(word.as_bytes());
             hash.update([0]);
         }
-        for member in members {
+        let mut last: Option<&'a Name> = None;
+        for (source, member) in members {
+            // Members come in runs of one source; a name cannot hold a zero.
+            if last != Some(source) {
+                hash.update(source.as_str().as_bytes());
+                hash.update([0]);
+                last = Some(source);
+            }
             hash.update(member.key.0);
             hash.update(member.generation.to_be_bytes());
             hash.update(member.episode.to_be_bytes());
@@ -184,6 +244,47 @@ pub struct Coverage {
     pub longest_gap_seconds: u32,
 }
 
+/// How often a value occurs.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Count {
+    /// For instance `reset`, `KPS.6009` or a server's name.
+    pub value: String,
+    /// Failures that have it.
+    pub count: u32,
+}
+
+/// What failures have in common: the most frequent values, most frequent first, each list of at
+/// most [`Tally::TOP_MAX`].
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Tally {
+    /// By what was being done.
+    pub actions: Vec<Count>,
+    /// By error code, or by message where there is no code.
+    pub errors: Vec<Count>,
+    /// By server.
+    pub servers: Vec<Count>,
+    /// By source.
+    pub sources: Vec<Count>,
+}
+
+impl Tally {
+    /// Longest list. More lines are a report and not a message.
+    pub const TOP_MAX: usize = 5;
+}
+
+/// What is wrong with taskbell's own eyes or mouth: a blind source, a failing sink.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Trouble {
+    /// Which sink, for a failing one; for a source it stands in [`Notice::source`].
+    pub sink: Option<Name>,
+    /// One word: `auth`, `throttled`, `suspect`, `gone`, …
+    pub class: String,
+    /// One line about it, without secrets.
+    pub detail: String,
+    /// What to do, in one sentence. May be empty.
+    pub advice: String,
+}
+
 /// One message, ready to be rendered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
@@ -191,18 +292,43 @@ pub struct Notice {
     pub id: NoticeId,
     /// What it is about.
     pub kind: NoticeKind,
-    /// Why it is sent: `new`, `refailed`, `cleared`, `first_run`, …
+    /// Why it is sent: `new`, `refailed`, `cleared`, `first_run`, `silence_ended`, …
     pub reason: String,
     /// When it was put together.
     pub created_at: Timestamp,
     /// The sink it is for.
     pub sink: Name,
-    /// The list it is about.
-    pub source: SourceInfo,
-    /// 0 to [`FAILURES_MAX`], in the order of recording.
+    /// The list it is about; `None` for several, or for none.
+    pub source: Option<SourceInfo>,
+    /// 0 to [`FAILURES_MAX`] of the failures it is about, in the order of recording. One that
+    /// has `cleared_at` in a [`NoticeKind::TaskFailed`] cleared before it could be told.
     pub failures: Vec<Failure>,
+    /// All that it is about. More than `failures` holds in a digest or a storm; the others are
+    /// told by being counted here.
+    pub total: u32,
+    /// What they have in common, in a digest or a storm.
+    pub tally: Option<Tally>,
+    /// For notices about taskbell itself.
+    pub trouble: Option<Trouble>,
+    /// When what it is about began: a storm, a silence, an outage, a blindness.
+    pub since: Option<Timestamp>,
     /// Other failures of the source that stand, told before or not to be told singly.
     pub still_open: u32,
     /// At `created_at`.
     pub coverage: Coverage,
+}
+
+impl Notice {
+    /// Failures it is about and does not list.
+    #[must_use]
+    pub fn omitted(&self) -> u32 {
+        let listed = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
+        self.total.saturating_sub(listed)
+    }
+
+    /// What comes first in a headline: the source, or taskbell itself.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.source.as_ref().map_or("taskbell", |source| source.name.as_str())
+    }
 }

@@ -34,11 +34,7 @@ pub fn explain(detail: &FailureDetail, routed: &[Name]) -> Explanation {
         steps.push("waits to be dispatched".to_owned());
     }
     if let Some(suppressed) = &detail.suppressed {
-        let why = suppressed.route.map_or_else(
-            || "no route matched".to_owned(),
-            |route| format!("route {route} sends it to nobody"),
-        );
-        steps.push(format!("{}: {why}", suppressed.at));
+        steps.push(format!("{}: {}", suppressed.at, suppressed.why));
     }
     for (sink, closes_at) in &detail.forming {
         steps.push(format!("waits for company in a group for {sink} until {closes_at}"));
@@ -69,7 +65,9 @@ fn delivery_steps(delivery: &Delivery) -> Vec<String> {
     }
     steps.push(match delivery.state {
         DeliveryState::Pending { due } => format!("delivery {id} is tried next at {due}"),
-        DeliveryState::Held { since } => format!("{since}: delivery {id} is held"),
+        DeliveryState::Held { since, ref by } => format!("{since}: delivery {id} is held by {by}"),
+        DeliveryState::Folded { at, into } => format!("{at}: delivery {id} went into {into}"),
+        DeliveryState::Suppressed { at, ref why } => format!("{at}: delivery {id} ended: {why}"),
         DeliveryState::Delivered { at } => format!("{at}: {sink} accepted delivery {id}"),
         DeliveryState::Dead { at } => format!("{at}: delivery {id} was given up"),
     });
@@ -96,7 +94,12 @@ fn conclude(detail: &FailureDetail, routed: &[Name]) -> String {
                 "You were not told because {sink} did not take it in time ({answer}); after \
                  mending it, `taskbell delivery retry {id}`."
             ),
-            DeliveryState::Pending { due } | DeliveryState::Delivered { at: due } => format!(
+            DeliveryState::Suppressed { ref why, .. } => {
+                format!("You were not told because {why}.")
+            }
+            DeliveryState::Pending { due }
+            | DeliveryState::Delivered { at: due }
+            | DeliveryState::Folded { at: due, .. } => format!(
                 "You were not told yet because {sink} has not taken it ({answer}); the next try \
                  is at {due}."
             ),
@@ -109,10 +112,7 @@ fn conclude(detail: &FailureDetail, routed: &[Name]) -> String {
         );
     }
     if let Some(suppressed) = &detail.suppressed {
-        return suppressed.route.map_or_else(
-            || "You were not told because no route matched.".to_owned(),
-            |route| format!("You were not told because route {route} sends it to nobody."),
-        );
+        return format!("You were not told because {}.", suppressed.why);
     }
     if detail.undispatched {
         return "You were not told yet because it waits to be dispatched; `taskbell run` or \

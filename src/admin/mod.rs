@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     decide::route::Subject,
-    delivery::{Delivery, DeliveryId},
+    delivery::{Delivery, DeliveryId, DeliveryState},
     failure::{Failure, FailureId},
     http::Chain,
     name::Name,
@@ -190,9 +190,9 @@ impl Admin {
     ///
     /// [`AdminError`].
     pub async fn deliveries(&self, query: &ListQuery) -> Result<Value, AdminError> {
-        const STATES: [&str; 4] = ["pending", "held", "delivered", "dead"];
-        if let Some(state) = query.state.as_deref().filter(|state| !STATES.contains(state)) {
-            let known = STATES.join(", ");
+        let states = DeliveryState::NAMES;
+        if let Some(state) = query.state.as_deref().filter(|state| !states.contains(state)) {
+            let known = states.join(", ");
             return Err(AdminError::Invalid(format!("state `{state}` is not one of {known}")));
         }
         let query = DeliveryQuery {
@@ -322,10 +322,9 @@ impl Admin {
                 "failures": failures,
             })
         });
-        let untold = plan
-            .suppressed
-            .iter()
-            .map(|(failure, route)| json!({ "failure": failure_view(failure), "route": route }));
+        let untold = plan.suppressed.iter().map(
+            |(failure, why)| json!({ "failure": failure_view(failure), "why": why.to_string() }),
+        );
         Ok(json!({
             "polls": polls.collect::<Vec<_>>(),
             "notices": notices.collect::<Vec<_>>(),
@@ -360,10 +359,14 @@ pub fn failure_view(failure: &Failure) -> Value {
 /// A delivery as the API shows it.
 #[must_use]
 pub fn delivery_view(delivery: &Delivery) -> Value {
-    use crate::delivery::DeliveryState::{Dead, Delivered, Held, Pending};
+    use crate::delivery::DeliveryState::{Dead, Delivered, Folded, Held, Pending, Suppressed};
     let (due, settled) = match delivery.state {
         Pending { due } => (Some(due), None),
-        Held { since: at } | Delivered { at } | Dead { at } => (None, Some(at)),
+        Held { since: at, .. }
+        | Delivered { at }
+        | Dead { at }
+        | Folded { at, .. }
+        | Suppressed { at, .. } => (None, Some(at)),
     };
     json!({
         "id": delivery.id,

@@ -40,21 +40,26 @@ pub(super) fn notice(kind: TestKind, sink: &Name, now: Timestamp) -> Notice {
         NoticeKind::TaskCleared => vec![failure(&name, Some(now), now)],
         _ => Vec::new(),
     };
-    let members: Vec<Member> = failures.iter().map(Member::from).collect();
+    let total = u32::try_from(failures.len()).unwrap_or(u32::MAX);
+    let members = failures.iter().map(|failure| (&failure.source, Member::from(failure)));
     let occasion = now.as_millisecond().to_string();
     Notice {
-        id: NoticeId::of(kind, &name, sink, &members, &occasion),
+        id: NoticeId::of(kind, sink, members, &occasion),
         kind,
         reason: "test".to_owned(),
         created_at: now,
         sink: sink.clone(),
-        source: SourceInfo {
-            name,
+        source: Some(SourceInfo {
+            name: name.clone(),
             kind: "kps".to_owned(),
             region: String::new(),
             project_id: String::new(),
-        },
-        failures,
+        }),
+        total,
+        tally: None,
+        trouble: None,
+        since: None,
+        failures: failures.clone(),
         still_open: 0,
         coverage: Coverage::default(),
     }
@@ -76,6 +81,7 @@ fn failure(source: &Name, cleared_at: Option<Timestamp>, now: Timestamp) -> Fail
         task: row.to_task(),
         generation: 1,
         episode: 0,
+        occurrences_24h: 1,
         origin: Origin::New,
         first_seen_at: now,
         cleared_at,

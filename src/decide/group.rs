@@ -18,7 +18,7 @@ use super::{
     route::{Group, Routes, Subject, Tried},
 };
 use crate::{
-    delivery::{Delivery, DeliveryId, DeliveryState},
+    delivery::{Delivery, DeliveryId, DeliveryState, Reason, Suppressed},
     failure::{Failure, FailureId, Origin},
     name::Name,
     notice::{Coverage, Member, NoticeId, NoticeKind, SourceInfo},
@@ -130,14 +130,20 @@ pub struct Rules {
     pub sources: BTreeMap<Name, SourceFacts>,
 }
 
-/// Why nobody is told about a failure.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Suppressed {
-    /// When it was decided.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-    pub at: Timestamp,
-    /// Which route says so, counted from 1; `None`: none matched.
-    pub route: Option<u32>,
+impl Rules {
+    /// Which list a source is; of one that is not in the config any more, its name.
+    #[must_use]
+    pub fn info(&self, source: &Name) -> SourceInfo {
+        self.sources.get(source).map_or_else(
+            || SourceInfo {
+                name: source.clone(),
+                kind: String::new(),
+                region: String::new(),
+                project_id: String::new(),
+            },
+            |facts| facts.info.clone(),
+        )
+    }
 }
 
 /// What dispatch decided: one transaction.
@@ -216,15 +222,9 @@ impl<'a> Desk<'a> {
         match self.rules.sources.get(source) {
             Some(facts) => Cow::Borrowed(facts),
             // A source that was taken out of the config still gets its last failures told.
-            None => Cow::Owned(SourceFacts {
-                info: SourceInfo {
-                    name: source.clone(),
-                    kind: String::new(),
-                    region: String::new(),
-                    project_id: String::new(),
-                },
-                labels: BTreeMap::new(),
-            }),
+            None => {
+                Cow::Owned(SourceFacts { info: self.rules.info(source), labels: BTreeMap::new() })
+            }
         }
     }
 
@@ -236,7 +236,8 @@ impl<'a> Desk<'a> {
         if selected.is_empty() {
             let tried = rules.routes.explain(&subject);
             let route = tried.iter().rposition(|tried| matches!(tried, Tried::Matched));
-            let suppressed = Suppressed { at: self.now, route: route.map(ordinal) };
+            let why = route.map_or(Reason::NoRoute, |route| Reason::NullRoute(ordinal(route)));
+            let suppressed = Suppressed { at: self.now, sink: None, why };
             self.opening.suppressed.push((failure.id, suppressed));
         }
         for choice in selected {
@@ -275,7 +276,7 @@ impl<'a> Desk<'a> {
         for choice in rules.routes.select(&subject) {
             let occasion = at.as_millisecond().to_string();
             let delivery = Delivery {
-                notice_id: NoticeId::of(kind, source, choice.sink, &[], &occasion),
+                notice_id: NoticeId::of(kind, choice.sink, [], &format!("{source} {occasion}")),
                 still_open: u32::try_from(standing).unwrap_or(u32::MAX),
                 ..self.delivery(&Forming {
                     key: String::new(),
@@ -335,13 +336,26 @@ impl<'a> Desk<'a> {
         let others = view.map_or(0, |view| view.standing).saturating_sub(members);
         Delivery {
             id: DeliveryId::default(),
-            notice_id: NoticeId::of(group.kind, &group.source, &group.sink, &group.members, ""),
+            notice_id: NoticeId::of(
+                group.kind,
+                &group.sink,
+                group.members.iter().map(|member| (&group.source, *member)),
+                "",
+            ),
             route: group.route,
             sink: group.sink.clone(),
-            source: group.source.clone(),
+            source: Some(group.source.clone()),
             kind: group.kind,
             reason: group.reason.clone(),
             failures: group.members.iter().map(|member| member.id).collect(),
+            total: u32::try_from(group.members.len()).unwrap_or(u32::MAX),
+            cleared: Vec::new(),
+            tally: None,
+            trouble: None,
+            since: None,
+            remind: None,
+            uncertain: false,
+            alarmed: false,
             created_at: self.now,
             revived_at: None,
             still_open: u32::try_from(others).unwrap_or(u32::MAX),

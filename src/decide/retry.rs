@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::delivery::{DeliveryState, Verdict};
+use crate::delivery::{DeliveryState, Hold, Verdict};
 
 /// How long to wait and how long to keep trying.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,7 +64,7 @@ pub fn after_failure(
 ) -> DeliveryState {
     let Tries { attempts, born, now } = tries;
     if verdict == Verdict::Gone {
-        return DeliveryState::Held { since: now };
+        return DeliveryState::Held { since: now, by: Hold::Disabled };
     }
     let last_call = born.saturating_add(policy.max_age).unwrap_or(Timestamp::MAX);
     if last_call <= now {

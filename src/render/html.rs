@@ -29,11 +29,12 @@ const ROW_MESSAGE_BYTES_MAX: usize = 160;
 pub fn html(notice: &Notice) -> String {
     let headline = escape(&headline(notice));
     // The headline stands in larger letters below the source's name, and need not repeat it.
-    let own = format!("{}: ", notice.source.name);
+    let own = format!("{}: ", notice.subject());
     let short_headline = headline.strip_prefix(&own).map_or(headline.clone(), capital);
-    let region = text::clean(&notice.source.region, NAME_BYTES_MAX);
+    let region = notice.source.as_ref().map_or("", |source| source.region.as_str());
+    let region = text::clean(region, NAME_BYTES_MAX);
     let dot = if region.is_empty() { "" } else { " · " };
-    let source = format!("{}{dot}{region}", notice.source.name);
+    let source = format!("{}{dot}{region}", notice.subject());
     let foot: Vec<String> = foot(notice).iter().map(|line| escape(line)).collect();
     let more = still_open(notice).map_or_else(String::new, |more| {
         format!(
@@ -69,10 +70,17 @@ fn preheader(notice: &Notice) -> String {
 
 fn accent(kind: NoticeKind) -> &'static str {
     match kind {
-        NoticeKind::TaskFailed => "#c8372d",
-        NoticeKind::TaskCleared => "#2e8540",
-        NoticeKind::StateLost => "#b7791f",
-        NoticeKind::SourceWatching | NoticeKind::Test => "#2b6cb0",
+        NoticeKind::TaskFailed
+        | NoticeKind::Digest
+        | NoticeKind::StormOpened
+        | NoticeKind::StormUpdated => "#c8372d",
+        NoticeKind::TaskCleared | NoticeKind::SourceSighted => "#2e8540",
+        NoticeKind::StateLost
+        | NoticeKind::TaskReminder
+        | NoticeKind::TaskStuck
+        | NoticeKind::SinkFailing
+        | NoticeKind::SourceBlind => "#b7791f",
+        NoticeKind::SourceWatching | NoticeKind::StormClosed | NoticeKind::Test => "#2b6cb0",
     }
 }
 

@@ -25,7 +25,8 @@ const SHORT_BYTES_MAX: usize = 60;
 /// What happened, on one line without a full stop: for subjects and titles.
 #[must_use]
 pub fn headline(notice: &Notice) -> String {
-    let source = &notice.source.name;
+    let source = notice.subject();
+    let total = notice.total;
     match (notice.kind, notice.failures.as_slice()) {
         (NoticeKind::TaskFailed, [one]) => format!("{source}: {}", lower(&what_failed(one))),
         (NoticeKind::TaskFailed, many) => {
@@ -47,7 +48,37 @@ pub fn headline(notice: &Notice) -> String {
             )
         }
         (NoticeKind::Test, _) => format!("{source}: test message for {}", notice.sink),
+        (NoticeKind::TaskReminder, [one]) if total == 1 => {
+            format!("{source}: still open: {}", lower(&what_failed(one)))
+        }
+        (NoticeKind::TaskReminder, _) => format!("{source}: {total} failures are still open"),
+        (NoticeKind::TaskStuck, [one]) => {
+            format!("{source}: still running: {}", lower(&what_failed(one)))
+        }
+        (NoticeKind::TaskStuck, _) => format!("{source}: {total} tasks are still running"),
+        (NoticeKind::Digest, _) => format!("{source}: {}", failed_tasks(total)),
+        (NoticeKind::StormOpened, _) => format!("{source}: storm: {}", failed_tasks(total)),
+        (NoticeKind::StormUpdated, _) => format!("{source}: storm goes on: {total} more"),
+        (NoticeKind::StormClosed, _) => format!("{source}: storm is over: {total} more"),
+        (NoticeKind::SinkFailing, _) => {
+            format!("{source}: {} does not take its notices", failing_sink(notice))
+        }
+        (NoticeKind::SourceBlind, _) => format!("{source}: cannot be seen ({})", class(notice)),
+        (NoticeKind::SourceSighted, _) => format!("{source}: seen again"),
     }
+}
+
+fn failed_tasks(count: u32) -> String {
+    if count == 1 { "1 failed task".to_owned() } else { format!("{count} failed tasks") }
+}
+
+fn failing_sink(notice: &Notice) -> String {
+    let sink = notice.trouble.as_ref().and_then(|trouble| trouble.sink.as_ref());
+    sink.map_or_else(|| "a sink".to_owned(), ToString::to_string)
+}
+
+fn class(notice: &Notice) -> &str {
+    notice.trouble.as_ref().map_or("", |trouble| trouble.class.as_str())
 }
 
 /// The subject of the thread that a notice belongs to, without any prefix.
@@ -58,7 +89,7 @@ pub fn headline(notice: &Notice) -> String {
 pub fn thread_headline(notice: &Notice) -> String {
     match (notice.kind, notice.failures.as_slice()) {
         (NoticeKind::TaskCleared, [one]) => {
-            format!("{}: {}", notice.source.name, lower(&what_failed(one)))
+            format!("{}: {}", notice.subject(), lower(&what_failed(one)))
         }
         _ => headline(notice),
     }
@@ -162,6 +193,28 @@ fn lead(notice: &Notice) -> &'static str {
              Look through the list once; what fails from now on is told as usual."
         }
         NoticeKind::Test => "This is a test, asked for by the operator. Nothing failed.",
+        NoticeKind::TaskReminder => {
+            "Told before, and still on the cloud's list of failed tasks. \
+             `taskbell failure ack` ends the reminders."
+        }
+        NoticeKind::Digest => match notice.reason.as_str() {
+            "silence_ended" => "Held during a silence that is over; this is what still stands.",
+            "window_ended" => "Held during a mute window that is over; this is what still stands.",
+            "outage_ended" => "Could not be delivered for a while; this is all of it.",
+            _ => "What the cloud listed as failed since the last digest.",
+        },
+        NoticeKind::StormOpened => {
+            "More than is told singly. What follows is told in updates, and nothing is lost."
+        }
+        NoticeKind::StormUpdated => "What the storm brought since it was last told.",
+        NoticeKind::StormClosed => "What comes from now on is told singly again.",
+        NoticeKind::SinkFailing => {
+            "You are told because this sink is the fallback. \
+             The deliveries are kept and tried again."
+        }
+        NoticeKind::SourceBlind => "What fails there now is not seen, and told later or never.",
+        NoticeKind::SourceSighted => "What failed meanwhile is told now, if it is still listed.",
+        NoticeKind::TaskStuck => "Running for longer than such a task should.",
     }
 }
 
@@ -216,7 +269,7 @@ fn still_open(notice: &Notice) -> Option<String> {
 
 /// "kps · cn-north-4 · project 0123…", without what is not known.
 fn place(notice: &Notice) -> String {
-    let source = &notice.source;
+    let Some(source) = &notice.source else { return String::new() };
     let project = Some(&source.project_id).filter(|id| !id.is_empty());
     [
         Some(source.kind.clone()),
@@ -234,7 +287,10 @@ fn place(notice: &Notice) -> String {
 /// The last lines: which list, how much of it was seen, and who says so.
 fn foot(notice: &Notice) -> Vec<String> {
     let coverage = notice.coverage;
-    let mut lines = vec![format!("Source {} · {}", notice.source.name, place(notice))];
+    let mut lines = Vec::new();
+    if let Some(source) = &notice.source {
+        lines.push(format!("Source {} · {}", source.name, place(notice)));
+    }
     if coverage.polls_due > 0 {
         let gap = Duration::from_secs(coverage.longest_gap_seconds.into());
         lines.push(format!(

@@ -206,6 +206,7 @@ impl Recording<'_> {
                 task,
                 generation: new.generation,
                 episode: 0,
+                occurrences_24h: 1,
                 origin: new.origin,
                 first_seen_at: self.at,
                 cleared_at: None,

@@ -171,7 +171,9 @@ impl Engine {
                 }
                 DeliveryState::Held { .. } => sink.held += 1,
                 DeliveryState::Dead { .. } => sink.dead += 1,
-                DeliveryState::Delivered { .. } => {}
+                DeliveryState::Delivered { .. }
+                | DeliveryState::Folded { .. }
+                | DeliveryState::Suppressed { .. } => {}
             }
             ControlFlow::Continue(())
         })?;

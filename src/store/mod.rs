@@ -24,10 +24,10 @@ use crate::{
     decide::{
         coverage::CoverageLog,
         diff::{Changes, Past},
-        group::{Backlog, Opening, Suppressed},
+        group::{Backlog, Opening},
         sift::RosterEntry,
     },
-    delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt},
+    delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt, Suppressed},
     failure::{Failure, FailureId},
     name::Name,
     notice::SourceInfo,

@@ -28,7 +28,7 @@ use crate::{
     failure::Failure,
     http::Chain,
     name::Name,
-    notice::{Notice, SourceInfo},
+    notice::Notice,
     sink::{Parcel, Receipt},
     store::{Lease, Settled, Store, StoreError},
     text,
@@ -313,7 +313,7 @@ fn log_failure(state: &DeliveryState, verdict: Verdict, detail: &str, latency_ms
         DeliveryState::Held { .. } => {
             error!(latency_ms, verdict, error = detail, "not delivered; held for the operator");
         }
-        DeliveryState::Delivered { .. } | DeliveryState::Dead { .. } => {
+        _ => {
             error!(
                 latency_ms,
                 verdict,
@@ -335,15 +335,7 @@ fn jitter(id: DeliveryId, attempts: u32) -> Jitter {
 /// Puts together what a delivery says. From the record alone, so always the same.
 #[must_use]
 pub fn notice(delivery: &Delivery, failures: Vec<Failure>, rules: &Rules) -> Notice {
-    let source = rules.sources.get(&delivery.source).map_or_else(
-        || SourceInfo {
-            name: delivery.source.clone(),
-            kind: String::new(),
-            region: String::new(),
-            project_id: String::new(),
-        },
-        |facts| facts.info.clone(),
-    );
+    let source = delivery.source.as_ref().map(|name| rules.info(name));
     Notice {
         id: delivery.notice_id.clone(),
         kind: delivery.kind,
@@ -352,6 +344,10 @@ pub fn notice(delivery: &Delivery, failures: Vec<Failure>, rules: &Rules) -> Not
         sink: delivery.sink.clone(),
         source,
         failures,
+        total: delivery.total,
+        tally: delivery.tally.clone(),
+        trouble: delivery.trouble.clone(),
+        since: delivery.since,
         still_open: delivery.still_open,
         coverage: delivery.coverage,
     }

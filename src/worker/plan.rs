@@ -8,7 +8,7 @@ use crate::{
         diff::{BaselineSaid, Changes},
         group::{Forming, Seed, Seeded, dispatch},
     },
-    delivery::{Delivery, DeliveryState},
+    delivery::{Delivery, DeliveryState, Reason},
     failure::{Failure, FailureId},
     http::Chain,
     name::Name,
@@ -27,8 +27,8 @@ pub struct Plan {
     pub sources: Vec<PlannedPoll>,
     /// In the order of their time.
     pub notices: Vec<PlannedNotice>,
-    /// Failures that nobody would be told about, with the route that says so, from 1.
-    pub suppressed: Vec<(Failure, Option<u32>)>,
+    /// Failures that nobody would be told about, and why.
+    pub suppressed: Vec<(Failure, Reason)>,
 }
 
 /// One source's poll.
@@ -103,7 +103,7 @@ pub async fn plan(worker: &Worker) -> Result<Plan, StoreError> {
         plan.notices.push(planned(worker, &preview(group, now), at, &find));
     }
     for (id, suppressed) in opening.suppressed {
-        plan.suppressed.extend(find(id).map(|failure| (failure, suppressed.route)));
+        plan.suppressed.extend(find(id).map(|failure| (failure, suppressed.why)));
     }
     plan.notices.sort_by_key(|planned| planned.at);
     Ok(plan)
@@ -127,6 +127,7 @@ fn seeds(changes: Changes, source: &Name, now: Timestamp, failures: &mut Vec<Fai
             task: new.found.task,
             generation: new.generation,
             episode: 0,
+            occurrences_24h: 1,
             origin: new.origin,
             first_seen_at: now,
             cleared_at: None,
@@ -170,17 +171,29 @@ fn planned(
 
 /// A group as the delivery it would become.
 fn preview(group: Forming, now: Timestamp) -> Delivery {
-    let notice_id =
-        crate::notice::NoticeId::of(group.kind, &group.source, &group.sink, &group.members, "");
+    let notice_id = crate::notice::NoticeId::of(
+        group.kind,
+        &group.sink,
+        group.members.iter().map(|member| (&group.source, *member)),
+        "",
+    );
     Delivery {
         id: crate::delivery::DeliveryId::default(),
         notice_id,
         route: group.route,
         sink: group.sink,
-        source: group.source,
+        source: Some(group.source),
         kind: group.kind,
         reason: group.reason,
         failures: group.members.iter().map(|member| member.id).collect(),
+        total: u32::try_from(group.members.len()).unwrap_or(u32::MAX),
+        cleared: Vec::new(),
+        tally: None,
+        trouble: None,
+        since: None,
+        remind: None,
+        uncertain: false,
+        alarmed: false,
         created_at: now,
         revived_at: None,
         still_open: 0,

@@ -28,6 +28,7 @@ fn failure(number: u64, server: &str) -> Failure {
         task: row.to_task(),
         generation: 1,
         episode: 0,
+        occurrences_24h: 1,
         origin: Origin::New,
         first_seen_at: at(0),
         cleared_at: None,
@@ -72,7 +73,7 @@ fn words(opening: &Opening) -> String {
         format!("{sink} gets {} {reason} [{members}] and {still_open} open", kind.as_str())
     });
     let suppressed =
-        opening.suppressed.iter().map(|(id, why)| format!("{id} to nobody {:?}", why.route));
+        opening.suppressed.iter().map(|(id, why)| format!("{id} to nobody: {}", why.why));
     consumed.chain(forming).chain(deliveries).chain(suppressed).collect::<Vec<_>>().join("; ")
 }
 
@@ -178,7 +179,7 @@ fn a_route_to_nobody_is_recorded_with_its_number() {
         backlog(vec![failed(1, vec![failure(1, "lab-1")])]),
         &rules(vec![route(&["server_name =~ \"lab-.*\""], &[]), route(&[], &["mail"])]),
         true,
-        "seed 1 done; 1 to nobody Some(1)",
+        "seed 1 done; 1 to nobody: route 1 sends it to nobody",
     );
 }
 

@@ -20,6 +20,7 @@ fn failure() -> Failure {
         .to_task(),
         generation: 1,
         episode: 0,
+        occurrences_24h: 1,
         origin: Origin::New,
         first_seen_at: Timestamp::UNIX_EPOCH,
         cleared_at: None,

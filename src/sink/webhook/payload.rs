@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    notice::{Coverage, Notice},
+    notice::{Coverage, Notice, SourceInfo, Tally, Trouble},
 };
 
 /// Raised when a receiver that reads the old payload would misread the new one.
@@ -29,10 +29,16 @@ struct Data<'a> {
     schema_version: u32,
     reason: &'a str,
     sink: &'a str,
-    source: Source<'a>,
+    /// `null` if it is about several, or about taskbell itself.
+    source: Option<Source<'a>>,
     failures: Vec<Item<'a>>,
-    /// Failures that belong to this notice but were cut by a size limit. There is none here.
+    /// All failures that it speaks for.
+    total: u32,
+    /// Those of them that are not listed here.
     omitted: u32,
+    tally: Option<&'a Tally>,
+    trouble: Option<&'a Trouble>,
+    since: Option<Timestamp>,
     still_open: u32,
     coverage: Coverage,
 }
@@ -47,6 +53,7 @@ struct Source<'a> {
 
 #[derive(Debug, Serialize)]
 struct Item<'a> {
+    source: &'a str,
     task_id: &'a str,
     generation: u32,
     action: &'static str,
@@ -58,6 +65,7 @@ struct Item<'a> {
     keypair: Option<&'a str>,
     first_seen_at: Timestamp,
     cleared_at: Option<Timestamp>,
+    occurrences_24h: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,23 +76,32 @@ struct Server<'a> {
 
 impl<'a> Payload<'a> {
     pub(super) fn of(notice: &'a Notice) -> Self {
-        let source = Source {
-            name: notice.source.name.as_str(),
-            kind: &notice.source.kind,
-            region: known(&notice.source.region),
-            project_id: known(&notice.source.project_id),
-        };
         let data = Data {
             schema_version: SCHEMA_VERSION,
             reason: &notice.reason,
             sink: notice.sink.as_str(),
-            source,
+            source: notice.source.as_ref().map(Source::of),
             failures: notice.failures.iter().map(Item::of).collect(),
-            omitted: 0,
+            total: notice.total,
+            omitted: notice.omitted(),
+            tally: notice.tally.as_ref(),
+            trouble: notice.trouble.as_ref(),
+            since: notice.since,
             still_open: notice.still_open,
             coverage: notice.coverage,
         };
         Self { kind: notice.kind.as_str(), timestamp: notice.created_at, data }
+    }
+}
+
+impl<'a> Source<'a> {
+    fn of(info: &'a SourceInfo) -> Self {
+        Self {
+            name: info.name.as_str(),
+            kind: &info.kind,
+            region: known(&info.region),
+            project_id: known(&info.project_id),
+        }
     }
 }
 
@@ -93,6 +110,7 @@ impl<'a> Item<'a> {
     fn of(failure: &'a Failure) -> Self {
         let text = &failure.task.text;
         Self {
+            source: failure.source.as_str(),
             task_id: &failure.task.id,
             generation: failure.generation,
             action: failure.task.action.as_str(),
@@ -104,6 +122,7 @@ impl<'a> Item<'a> {
             keypair: text.keypair.as_deref(),
             first_seen_at: failure.first_seen_at,
             cleared_at: failure.cleared_at,
+            occurrences_24h: failure.occurrences_24h,
         }
     }
 }

@@ -23,14 +23,18 @@ pub(crate) fn notice(kind: NoticeKind, reason: &str, failures: Vec<Failure>) -> 
     };
     let sink = Name::parse("oncall").unwrap();
     let occasion = if failures.is_empty() { "2026-11-23T10:00:05Z" } else { "" };
-    let members: Vec<Member> = failures.iter().map(Member::from).collect();
+    let members = failures.iter().map(|failure| (&failure.source, Member::from(failure)));
     Notice {
-        id: NoticeId::of(kind, &source.name, &sink, &members, occasion),
+        id: NoticeId::of(kind, &sink, members, occasion),
         kind,
         reason: reason.to_owned(),
         created_at: created_at(),
         sink,
-        source,
+        source: Some(source),
+        total: u32::try_from(failures.len()).unwrap(),
+        tally: None,
+        trouble: None,
+        since: None,
         failures,
         still_open: 0,
         coverage: Coverage { polls_due: 1440, polls_complete: 1438, longest_gap_seconds: 125 },
@@ -45,6 +49,7 @@ pub(crate) fn failure(id: u64, row: &Row<'_>) -> Failure {
         task: row.to_task(),
         generation: 1,
         episode: 0,
+        occurrences_24h: 1,
         origin: Origin::New,
         first_seen_at: "2026-11-23T09:59:35.250Z".parse().unwrap(),
         cleared_at: None,
@@ -112,8 +117,9 @@ fn cleared() -> Notice {
 /// A row of nothing, from a source of which little is known.
 fn bare() -> Notice {
     let mut notice = notice(NoticeKind::TaskFailed, "new", vec![failure(1, &Row::default())]);
-    notice.source.region.clear();
-    notice.source.project_id.clear();
+    let source = notice.source.as_mut().unwrap();
+    source.region.clear();
+    source.project_id.clear();
     notice.coverage = Coverage::default();
     notice
 }
@@ -129,8 +135,9 @@ pub(crate) fn hostile() -> Notice {
     text.operate_type = "x".repeat(3000);
     failure.task.id = "t\r\nX-Injected: 1".into();
     let mut notice = notice(NoticeKind::TaskFailed, "new\r\nX-Injected: 2", vec![failure]);
-    notice.source.region = "cn\r\nX-Injected: 3".into();
-    notice.source.project_id = "p</div>\r\n\r\n--=_".into();
+    let source = notice.source.as_mut().unwrap();
+    source.region = "cn\r\nX-Injected: 3".into();
+    source.project_id = "p</div>\r\n\r\n--=_".into();
     notice
 }
 
