@@ -1,6 +1,6 @@
 //! Puts the worker together. The only file that names concrete adapters.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -9,7 +9,7 @@ use crate::{
     config::{Config, ConfigError},
     decide::{
         diff::DiffPolicy,
-        group::{Rules, SourceFacts},
+        rules::{Rules, SinkRules, SourceFacts},
     },
     exit::Exit,
     http::Clients,
@@ -60,10 +60,12 @@ pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigEr
         let facts = SourceFacts { info: source.info().clone(), labels: written.labels.clone() };
         (written.name.clone(), facts)
     });
-    let wants_cleared = config.sinks.iter().filter(|sink| sink.cleared);
+    let sink_rules = config.sinks.iter().map(|sink| {
+        (sink.name.clone(), SinkRules { cleared: sink.cleared, ..SinkRules::default() })
+    });
     let rules = Arc::new(Rules {
         routes: config.routes.clone(),
-        cleared_to: wants_cleared.map(|sink| sink.name.clone()).collect::<BTreeSet<_>>(),
+        sinks: sink_rules.collect(),
         sources: facts.collect(),
     });
     let retry = Arc::new(config.retry.clone());

@@ -15,13 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     coverage::CoverageLog,
-    route::{Group, Routes, Subject, Tried},
+    route::{Group, Subject, Tried},
+    rules::{Rules, SourceFacts},
 };
 use crate::{
     delivery::{Delivery, DeliveryId, DeliveryState, Reason, Suppressed},
     failure::{Failure, FailureId, Origin},
     name::Name,
-    notice::{Coverage, Member, NoticeId, NoticeKind, SourceInfo},
+    notice::{Coverage, Member, NoticeId, NoticeKind},
 };
 
 /// What has to be told, before anybody decided to whom. Written with what caused it.
@@ -108,42 +109,6 @@ pub struct Backlog {
     pub forming: BTreeMap<String, Forming>,
     /// Each source that a seed or a group names.
     pub sources: BTreeMap<Name, SourceView>,
-}
-
-/// A source as routes see it.
-#[derive(Clone, Debug)]
-pub struct SourceFacts {
-    /// Which list it is.
-    pub info: SourceInfo,
-    /// The operator's labels.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// What the config says about dispatching.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// Tried in order.
-    pub routes: Routes,
-    /// Sinks that want to hear of cleared failures.
-    pub cleared_to: BTreeSet<Name>,
-    /// By name.
-    pub sources: BTreeMap<Name, SourceFacts>,
-}
-
-impl Rules {
-    /// Which list a source is; of one that is not in the config any more, its name.
-    #[must_use]
-    pub fn info(&self, source: &Name) -> SourceInfo {
-        self.sources.get(source).map_or_else(
-            || SourceInfo {
-                name: source.clone(),
-                kind: String::new(),
-                region: String::new(),
-                project_id: String::new(),
-            },
-            |facts| facts.info.clone(),
-        )
-    }
 }
 
 /// What dispatch decided: one transaction.
@@ -256,7 +221,7 @@ impl<'a> Desk<'a> {
         let facts = self.facts(&failure.source);
         let subject = Subject::of(failure, &facts.info, &facts.labels);
         let selected = rules.routes.select(&subject);
-        for choice in selected.iter().filter(|choice| rules.cleared_to.contains(choice.sink)) {
+        for choice in selected.iter().filter(|choice| rules.sink(choice.sink).cleared) {
             let place = Place {
                 route: ordinal(choice.route),
                 sink: choice.sink,

@@ -8,4 +8,5 @@ pub mod diff;
 pub mod group;
 pub mod retry;
 pub mod route;
+pub mod rules;
 pub mod sift;

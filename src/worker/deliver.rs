@@ -20,8 +20,8 @@ use super::Outlet;
 use crate::{
     clock::Clock,
     decide::{
-        group::Rules,
         retry::{Jitter, RetryPolicy, Tries, after_failure},
+        rules::Rules,
     },
     delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt, Verdict},
     failpoint,

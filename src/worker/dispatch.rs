@@ -7,7 +7,7 @@ use tracing::info;
 
 use crate::{
     clock::Clock,
-    decide::group::{Rules, dispatch},
+    decide::{group::dispatch, rules::Rules},
     failpoint,
     store::{Store, StoreError},
 };

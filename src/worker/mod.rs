@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Clock,
-    decide::{diff::DiffPolicy, group::Rules},
+    decide::{diff::DiffPolicy, rules::Rules},
     sink::Sink,
     source::Source,
     store::Store,

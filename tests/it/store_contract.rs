@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use taskbell::{
     decide::{
         diff::{DiffPolicy, FirstRun, Situation, diff},
-        group::{Rules, dispatch},
+        group::dispatch,
         route::{Group, Route, Routes},
+        rules::Rules,
         sift::Sift,
     },
     delivery::{DeliveryId, DeliveryState, LastAttempt},
@@ -69,11 +70,8 @@ async fn poll(store: &dyn Store, second: i64, ids: &[&str]) {
 async fn dispatch_all(store: &dyn Store, second: i64) {
     let group = Group { max_items: 1, ..Group::default() };
     let route = Route { to: vec![name("chat")], group, ..Route::default() };
-    let rules = Rules {
-        routes: Routes(vec![route]),
-        cleared_to: std::collections::BTreeSet::new(),
-        sources: BTreeMap::new(),
-    };
+    let rules =
+        Rules { routes: Routes(vec![route]), sinks: BTreeMap::new(), sources: BTreeMap::new() };
     let backlog = store.undispatched(1_000).await.unwrap();
     store.open_deliveries(dispatch(backlog, &rules, true, at(second))).await.unwrap();
 }

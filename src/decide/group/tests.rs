@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    decide::route::{Matcher, Route},
+    decide::{
+        route::{Matcher, Route, Routes},
+        rules::SinkRules,
+    },
     task::Row,
 };
 
@@ -50,7 +53,7 @@ fn route(matchers: &[&str], to: &[&str]) -> Route {
 }
 
 fn rules(routes: Vec<Route>) -> Rules {
-    Rules { routes: Routes(routes), cleared_to: BTreeSet::new(), sources: BTreeMap::new() }
+    Rules { routes: Routes(routes), ..Rules::default() }
 }
 
 fn backlog(seeds: Vec<Seeded>) -> Backlog {
@@ -190,7 +193,7 @@ fn cleared_failures_go_only_to_sinks_that_want_them_and_not_if_nobody_was_told()
     let ids = failures.iter().map(|failure| failure.id).collect();
     let seed = Seed::Cleared { source: name("prod"), failures: ids };
     let mut rules = rules(vec![route(&[], &["chat", "mail"])]);
-    rules.cleared_to.insert(name("chat"));
+    rules.sinks.insert(name("chat"), SinkRules { cleared: true, ..SinkRules::default() });
     check(
         backlog(vec![Seeded { number: 1, seed, failures }]),
         &rules,
