@@ -6,6 +6,7 @@
 pub mod coverage;
 pub mod diff;
 pub mod group;
+pub mod recur;
 pub mod retry;
 pub mod route;
 pub mod rules;
