@@ -11,3 +11,4 @@ pub mod retry;
 pub mod route;
 pub mod rules;
 pub mod sift;
+pub mod tally;

@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("options", &["secret"]),
     ("http", &[]),
     ("failpoint", &["options"]),
-    ("decide", &["delivery", "failure", "name", "notice", "options", "task"]),
+    ("decide", &["delivery", "failure", "name", "notice", "options", "task", "text"]),
     ("source", &["clock", "decide", "http", "name", "notice", "options", "secret", "task", "text"]),
     ("render", &["failure", "name", "notice", "task", "text"]),
     (
