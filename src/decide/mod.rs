@@ -3,12 +3,19 @@
 //! Nothing in here is async, reads a clock, does I/O or logs, and nothing in here can fail. A
 //! decision returns a value that says what and why; the steps carry it out.
 
+pub mod backlog;
+mod close;
 pub mod coverage;
 pub mod diff;
+pub mod fold;
 pub mod group;
+pub mod health;
 pub mod recur;
+pub mod release;
+pub mod remind;
 pub mod retry;
 pub mod route;
 pub mod rules;
 pub mod sift;
+pub mod silence;
 pub mod tally;

@@ -155,6 +155,8 @@ pub struct SinkError {
     pub what: String,
     /// What it asks for.
     pub verdict: Verdict,
+    /// Whether the service may have taken the notice without our hearing of it.
+    pub uncertain: bool,
     /// What caused it, stripped of URLs.
     #[source]
     pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -164,7 +166,7 @@ impl SinkError {
     /// An error without a cause.
     #[must_use]
     pub fn new(verdict: Verdict, what: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict, cause: None }
+        Self { what: what.into(), verdict, uncertain: false, cause: None }
     }
 
     /// The same with a cause.
