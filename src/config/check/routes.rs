@@ -65,6 +65,7 @@ impl Check {
             .collect();
         let group = self.group(&join(&path, "group"), &raw.group);
         Some(Route {
+            depth: 0,
             matchers: matchers.into_iter().collect::<Option<_>>()?,
             to: to.into_iter().collect::<Option<_>>()?,
             group: group?,
