@@ -177,7 +177,17 @@ impl Check {
 
     /// Takes a list of tables that has at least one.
     fn many(&mut self, root: &mut Table, key: &str) -> Vec<Table> {
-        let tables = match root.remove(key) {
+        let tables = self.list("", root, key);
+        if tables.as_ref().is_some_and(Vec::is_empty) {
+            self.problem(key, &format!("is required; add at least one [[{key}]]"));
+        }
+        tables.unwrap_or_default()
+    }
+
+    /// Takes a list of tables out of the one at `path`, empty if it is left out. `None` if it is
+    /// something else.
+    fn list(&mut self, path: &str, table: &mut Table, key: &str) -> Option<Vec<Table>> {
+        let tables: Option<_> = match table.remove(key) {
             None => Some(Vec::new()),
             Some(Value::Array(values)) => values
                 .into_iter()
@@ -188,15 +198,16 @@ impl Check {
                 .collect(),
             Some(_) => None,
         };
-        match tables {
-            Some(tables) if !tables.is_empty() => return tables,
-            Some(_) => self.problem(key, &format!("is required; add at least one [[{key}]]")),
-            None => self.problem(
-                key,
-                &format!("must be a list of tables, each written [[{key}]] in double brackets"),
-            ),
+        if tables.is_none() {
+            let path = join(path, key);
+            let keys: Vec<_> = path.split('.').filter_map(|key| key.split('[').next()).collect();
+            let header = keys.join(".");
+            self.problem(
+                &path,
+                &format!("must be a list of tables, each written [[{header}]] in double brackets"),
+            );
         }
-        Vec::new()
+        tables
     }
 
     /// Reads the table at `path`. After a mistake, goes on without the key that was wrong.

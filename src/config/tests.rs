@@ -14,6 +14,7 @@ use crate::{
 
 mod good;
 mod meaning;
+mod routes;
 mod spelling;
 
 /// A config of two-line tables, for edits by line.
@@ -111,6 +112,13 @@ fn edited(from: &str, to: &str) -> String {
 
 fn lines(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
+}
+
+/// A [`GOOD`] config with one edit is taken with these warnings.
+#[track_caller]
+fn warns(from: &str, to: &str, expected: &[&str]) {
+    let config = parse(&edited(from, to)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(lines(&config.warnings), expected, "{to}");
 }
 
 /// A [`GOOD`] config with one edit is refused in these words, one for each problem.

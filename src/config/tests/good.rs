@@ -3,12 +3,6 @@
 use super::*;
 use crate::config::{check::adapters, raw};
 
-#[track_caller]
-fn warns(from: &str, to: &str, expected: &[&str]) {
-    let config = parse(&edited(from, to)).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(lines(&config.warnings), expected, "{to}");
-}
-
 #[test]
 fn what_is_left_out_has_its_default() {
     let config = parse(GOOD).unwrap();
