@@ -29,6 +29,7 @@ use crate::{
 
 pub(super) mod adapters;
 mod routes;
+mod sinks;
 
 /// What [`super::raw::RawFile`] holds.
 pub(super) const FILE_KEYS: &[&str] = &["store", "source", "sink", "route", "delivery", "worker"];
@@ -82,11 +83,17 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let sinks: Option<Vec<Sink>> = {
         let each = sinks.into_iter().enumerate();
         let checked: Vec<_> =
-            each.map(|(nth, table)| check.sink(nth, table, kinds.sinks)).collect();
+            each.map(|(nth, table)| check.sink(nth, table, kinds.sinks, &sink_names)).collect();
         checked.into_iter().collect()
     };
     let routes = check.many(&mut root, "route");
     let routes = check.routes(routes, &sink_names, sources.as_deref());
+    if let Some(sinks) = &sinks {
+        check.circles(sinks);
+    }
+    if let (Some(sinks), Some(routes)) = (&sinks, &routes) {
+        check.never_told(sinks, routes);
+    }
 
     let Check { places, mut problems, mut warnings, .. } = check;
     match (store, retry, worker, sources, sinks, routes) {

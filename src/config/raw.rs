@@ -11,9 +11,13 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, json};
 
 use crate::{
-    decide::{diff::FirstRun, retry::RetryPolicy},
+    decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules},
     options::Period,
 };
+
+mod storm;
+
+pub(super) use storm::{RawLimit, RawStorm, RawStormRule};
 
 /// The configuration of taskbell.
 #[derive(JsonSchema)]
@@ -112,6 +116,21 @@ pub(super) struct RawSink {
     /// Whether it is told when a failure is no longer listed.
     #[serde(default)]
     pub(super) cleared: bool,
+    /// Most notices in a time; what is more is told together. Default: depends on the kind.
+    pub(super) limit: Option<RawLimit>,
+    /// When a burst of failures is told as one storm. Default: on for kinds that people read, off
+    /// for those that programs read.
+    pub(super) storm: Option<RawStorm>,
+    /// Names of the sinks that are told when this one does not take its notices. Default: none.
+    #[serde(default)]
+    pub(super) fallback: Vec<String>,
+    /// How old a delivery gets before the fallback is told, 1 s to 1 d. Default "10m".
+    #[serde(default = "ten_minutes")]
+    pub(super) fallback_after: Period,
+}
+
+fn ten_minutes() -> Period {
+    Period(SinkRules::default().fallback_after)
 }
 
 fn quarter_minute() -> Period {

@@ -15,6 +15,7 @@ use crate::{
 mod good;
 mod meaning;
 mod routes;
+mod sinks;
 mod spelling;
 
 /// A config of two-line tables, for edits by line.
@@ -93,13 +94,19 @@ const SOURCE: source::Kind = source::Kind {
 const SINK: sink::Kind = sink::Kind {
     name: "fake",
     summary: "For tests",
+    reader: sink::Reader::Programs,
+    limit: None,
     example: "",
     schema: || schemars::schema_for!(Options),
     build: |build| Ok(fake(build.name, build.options)?),
 };
 
+/// Like those that people read.
+const CHAT: sink::Kind =
+    sink::Kind { name: "chat", reader: sink::Reader::People, limit: Some("5/1m"), ..SINK };
+
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    const KINDS: Kinds = Kinds { sources: &[&SOURCE], sinks: &[&SINK] };
+    const KINDS: Kinds = Kinds { sources: &[&SOURCE], sinks: &[&SINK, &CHAT] };
     Config::parse_with(text, Path::new("c.toml"), KINDS)
 }
 

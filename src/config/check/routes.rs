@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use toml::Table;
 
-use super::{Check, unknown};
+use super::Check;
 use crate::{
     config::{
         Source,
@@ -66,11 +66,6 @@ impl Check {
         self.reach(&tree, tree.routes.top());
         for (path, route) in tree.paths.iter().zip(&tree.routes.0) {
             self.about_sources(path, route, sources.unwrap_or_default());
-        }
-        for (sink, nth) in sinks {
-            if !tree.routes.0.iter().any(|route| route.to.contains(sink)) {
-                self.warn(&format!("sink[{nth}]"), "is never told anything: no route names it");
-            }
         }
         Some(tree.routes)
     }
@@ -149,30 +144,6 @@ impl Check {
                 None
             }
         }
-    }
-
-    /// The sinks of the list at `path`, none of them twice.
-    fn known_sinks(
-        &mut self,
-        path: &str,
-        names: &[String],
-        sinks: &BTreeMap<Name, usize>,
-    ) -> Option<Vec<Name>> {
-        let one = |(nth, name): (usize, &String)| {
-            let path = format!("{path}[{nth}]");
-            if names.iter().take(nth).any(|earlier| earlier == name) {
-                self.problem(&path, &format!("`{name}` is listed already"));
-            }
-            let found = sinks.keys().find(|sink| sink.as_str() == name).cloned();
-            // Without any good name, what is wrong is told elsewhere.
-            if found.is_none() && !sinks.is_empty() {
-                let known: Vec<_> = sinks.keys().map(Name::as_str).collect();
-                self.problem(&path, &unknown("sink", name, &known));
-            }
-            found
-        };
-        let found: Vec<_> = names.iter().enumerate().map(one).collect();
-        found.into_iter().collect()
     }
 
     fn group(&mut self, path: &str, raw: &RawGroup, parent: &Group) -> Option<Group> {
