@@ -216,9 +216,9 @@ impl<'a> Place<'a> {
         kind: NoticeKind,
         now: Timestamp,
     ) -> Self {
-        let route: Option<&Route> = rules.routes.0.get(choice.route);
+        let route: Option<&Route> = rules.routes.get(choice.route);
         Self {
-            route: ordinal(choice.route),
+            route: choice.route,
             sink: choice.sink,
             kind,
             max_items: choice.group.max_items,
