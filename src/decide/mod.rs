@@ -12,6 +12,7 @@ pub mod group;
 pub mod retry;
 pub mod route;
 pub mod rules;
+pub mod schedule;
 pub mod sift;
 pub mod window;
 mod zone;
