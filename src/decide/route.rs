@@ -220,6 +220,12 @@ impl Routes {
         selected
     }
 
+    /// A route by its number, from 1.
+    #[must_use]
+    pub fn get(&self, number: u32) -> Option<&Route> {
+        self.0.get(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+
     /// What comes of each route: as many as there are, in the same order.
     #[must_use]
     pub fn explain<'a>(&'a self, subject: &Subject<'_>) -> Vec<Tried<'a>> {
