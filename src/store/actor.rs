@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
     Settled, Settlement, SourceState, Store, StoreError, StoreLock, engine::Engine,
-    memory::MemoryKv, migrate, sled::SledKv,
+    memory::{MemoryDisk, MemoryKv}, migrate, sled::SledKv,
 };
 use crate::{
     decide::{
@@ -98,8 +98,18 @@ pub async fn open_sled(folder: &Path, holder: &str) -> Result<Handle, StoreError
 ///
 /// Only when no thread can be started.
 pub async fn open_memory() -> Result<Handle, StoreError> {
-    start(|| {
-        let mut kv = MemoryKv::default();
+    open_memory_on(&MemoryDisk::default()).await
+}
+
+/// A store that lives in memory, on what an earlier one left there.
+///
+/// # Errors
+///
+/// When no thread can be started, or as for a store on disk.
+pub async fn open_memory_on(disk: &MemoryDisk) -> Result<Handle, StoreError> {
+    let disk = disk.clone();
+    start(move || {
+        let mut kv = MemoryKv { disk };
         migrate::migrate(&mut kv, &migrate::migrations(), "memory")?;
         Engine::open(Box::new(kv), BTreeSet::new())
     })

@@ -53,8 +53,9 @@ mod settle;
 mod sled;
 mod sweep;
 
-pub use actor::{Handle, open_memory, open_sled};
+pub use actor::{Handle, open_memory, open_memory_on, open_sled};
 pub use lock::StoreLock;
+pub use memory::MemoryDisk;
 pub use records::{
     DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
     Settled, Settlement, SourceState, Totals,
