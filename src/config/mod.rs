@@ -26,6 +26,7 @@ use crate::{
     decide::{diff::FirstRun, retry::RetryPolicy, route::Routes, rules::SinkRules},
     http::Clients,
     name::Name,
+    notice::SourceInfo,
     options::{self, OptionError},
     sink, source,
 };
@@ -148,6 +149,21 @@ impl fmt::Debug for Source {
             .field("first_run", &self.first_run)
             .field("labels", &self.labels)
             .finish()
+    }
+}
+
+impl Source {
+    /// Which list it is, as far as the file says. Known without its secrets, which building it
+    /// needs: all kinds call these keys the same.
+    #[must_use]
+    pub fn info(&self) -> SourceInfo {
+        let text = |key: &str| self.options.get(key).and_then(toml::Value::as_str);
+        SourceInfo {
+            name: self.name.clone(),
+            kind: self.kind.name.to_owned(),
+            region: text("region").unwrap_or_default().to_owned(),
+            project_id: text("project_id").unwrap_or_default().to_owned(),
+        }
     }
 }
 

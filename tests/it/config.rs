@@ -7,12 +7,15 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::Path,
+    sync::Arc,
 };
 
 use serde_json::Value;
 use taskbell::{
+    clock::{Clock, SystemClock},
     config::{self, Config, ConfigError},
     decide::rules::SinkRules,
+    http::Clients,
 };
 
 const REFERENCE: &str = include_str!("../../config.toml");
@@ -153,6 +156,21 @@ fn collect_refs(schema: &Value, targets: &mut BTreeSet<String>) {
         }
         Value::Array(items) => items.iter().for_each(|item| collect_refs(item, targets)),
         _ => (),
+    }
+}
+
+#[test]
+fn what_a_source_is_can_be_said_without_building_it() {
+    let cloud =
+        REFERENCE.replace("\nendpoint = ", "\n#endpoint = ").replace("\n#region", "\nregion");
+    for text in [REFERENCE, &cloud] {
+        let config = parse(text);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let built = config.build_sources(&clock, &Clients::default()).unwrap();
+        assert_eq!(built.len(), config.sources.len());
+        for (built, written) in built.iter().zip(&config.sources) {
+            assert_eq!(*built.info(), written.info());
+        }
     }
 }
 

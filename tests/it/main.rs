@@ -11,6 +11,7 @@ mod config;
 mod crash;
 mod end_to_end;
 mod model;
+mod route_commands;
 mod routes;
 mod scenarios;
 mod sink_contract;

@@ -19,7 +19,10 @@ mod world;
 use std::fs;
 
 use ops::Op;
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::{
+    prelude::*,
+    test_runner::{TestError, TestRunner},
+};
 use world::World;
 
 /// Histories per run, unless `TASKBELL_MODEL_CASES` says otherwise.

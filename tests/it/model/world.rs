@@ -156,7 +156,6 @@ fn rules(variant: u8) -> Rules {
         routes: Routes(routes),
         sinks: BTreeMap::from([(name("chat"), chat), (name("hook"), hook)]),
         sources: BTreeMap::from([(name("prod"), facts)]),
-        ..Rules::default()
     }
 }
 
