@@ -135,7 +135,7 @@ fn delivery_steps(
 /// When a pending delivery is tried: not before the breaker lets it.
 fn next_try(due: Timestamp, state: Option<&SinkState>) -> Timestamp {
     match state.map(|state| state.gate) {
-        Some(Gate::Shut { probe_at }) => due.max(probe_at),
+        Some(Gate::Shut { probe_at, .. }) => due.max(probe_at),
         _ => due,
     }
 }

@@ -84,6 +84,23 @@ impl Desk<'_> {
         waiting
     }
 
+    /// When each failure that waits in an open group is told at the latest. Asked for only by
+    /// groups of cleared failures, so without them it is empty.
+    fn told_at(&self) -> BTreeMap<FailureId, Timestamp> {
+        let mut latest: BTreeMap<FailureId, Timestamp> = BTreeMap::new();
+        let groups = || self.forming.values();
+        if groups().all(|group| group.kind != NoticeKind::TaskCleared) {
+            return latest;
+        }
+        for group in groups().filter(|group| group.kind == NoticeKind::TaskFailed) {
+            for member in &group.members {
+                let at = latest.entry(member.id).or_insert(group.closes_at);
+                *at = group.closes_at.max(*at);
+            }
+        }
+        latest
+    }
+
     /// Closes what is to close, and hands over what was decided.
     pub(super) fn finish(mut self) -> Opening {
         let before = self.sinks.clone();
@@ -93,11 +110,7 @@ impl Desk<'_> {
                 self.sinks.entry(sink).or_default().begin_storm(self.by.now);
             }
         }
-        let waiting = if self.forming.values().any(|group| group.kind == NoticeKind::TaskCleared) {
-            self.waiting()
-        } else {
-            BTreeMap::new()
-        };
+        let waiting = self.told_at();
         let mut opened = Vec::new();
         for group in mem::take(&mut self.full) {
             self.close(&group, &waiting, &mut opened);
@@ -124,7 +137,7 @@ impl Desk<'_> {
     fn close(
         &mut self,
         group: &Forming,
-        waiting: &BTreeMap<FailureId, Vec<String>>,
+        waiting: &BTreeMap<FailureId, Timestamp>,
         opened: &mut Vec<Opened>,
     ) {
         if group.kind == NoticeKind::TaskCleared {
@@ -178,15 +191,17 @@ impl Desk<'_> {
     fn close_cleared(
         &mut self,
         group: &Forming,
-        waiting: &BTreeMap<FailureId, Vec<String>>,
+        waiting: &BTreeMap<FailureId, Timestamp>,
         opened: &mut Vec<Opened>,
     ) {
         let mut ready = Vec::new();
         let mut early = Vec::new();
+        let mut not_before = group.closes_at;
         let mut after: Vec<DeliveryId> = Vec::new();
         for member in &group.members {
-            if waiting.contains_key(&member.id) {
+            if let Some(told_at) = waiting.get(&member.id) {
                 early.push(*member);
+                not_before = not_before.max(*told_at);
                 continue;
             }
             let told = self.told.get(&member.id).map_or(&[][..], Vec::as_slice);
@@ -206,7 +221,9 @@ impl Desk<'_> {
         }
         if !early.is_empty() {
             let cleared = of_members(&group.cleared, &early);
-            self.opening.forming.push(Forming { members: early, cleared, ..group.clone() });
+            let closes_at = not_before;
+            let group = Forming { members: early, cleared, closes_at, ..group.clone() };
+            self.opening.forming.push(group);
             self.opening.closed.retain(|key| *key != group.key);
         }
         if ready.is_empty() {

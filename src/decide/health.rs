@@ -29,6 +29,9 @@ pub enum Gate {
     Open,
     /// The breaker is open: one delivery at a time, the oldest, from then on.
     Shut {
+        /// Since when.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        since: Timestamp,
         /// Earliest instant of the next probe.
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
         probe_at: Timestamp,
@@ -140,7 +143,8 @@ impl SinkState {
             let probe_at = if attempt.asked { due } else { due.min(latest) };
             self.gate = match self.gate {
                 Gate::Disabled { .. } => self.gate,
-                _ => Gate::Shut { probe_at },
+                Gate::Shut { since, .. } => Gate::Shut { since, probe_at },
+                Gate::Open | Gate::CatchUp => Gate::Shut { since: now, probe_at },
             };
         }
         if let Some(after) = attempt.fallback_after {
@@ -216,11 +220,12 @@ mod tests {
     #[test]
     fn the_breaker_opens_after_five_failures_in_a_row_and_probes_soon() {
         assert_eq!(after_failures(4, 60).gate, Gate::Open);
-        assert_eq!(after_failures(5, 60).gate, Gate::Shut { probe_at: at(60) });
-        assert_eq!(after_failures(5, 99_999).gate, Gate::Shut { probe_at: at(905) });
+        assert_eq!(after_failures(5, 60).gate, Gate::Shut { since: at(5), probe_at: at(60) });
+        assert_eq!(after_failures(5, 99_999).gate, Gate::Shut { since: at(5), probe_at: at(905) });
         let asked = Attempted { asked: true, ..failed(3_000) };
         let state = after_failures(4, 60).after(&asked, 0, at(5));
-        assert_eq!(state.gate, Gate::Shut { probe_at: at(3_000) }, "the service's wish holds");
+        let wished = Gate::Shut { since: at(5), probe_at: at(3_000) };
+        assert_eq!(state.gate, wished, "the service's wish holds");
     }
 
     #[test]

@@ -129,6 +129,7 @@ async fn start(
                     while let Some(request) = inbox.blocking_recv() {
                         request(&mut engine);
                     }
+                    engine.close();
                 }
             }
             Err(error) => drop(opened.send(Err(error))),

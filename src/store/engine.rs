@@ -20,7 +20,11 @@ use super::{
     sweep::Swept,
 };
 use crate::{
-    decide::{health::SinkState, recur::Recurrence, sift::RosterEntry},
+    decide::{
+        health::{Gate, SinkState},
+        recur::Recurrence,
+        sift::RosterEntry,
+    },
     delivery::{Delivery, DeliveryState, Hold},
     failure::Failure,
     name::Name,
@@ -29,6 +33,9 @@ use crate::{
 
 /// Key of the [`Counters`] in [`Tree::Meta`].
 const COUNTERS: &[u8] = b"counters";
+
+/// Key in [`Tree::Meta`] that is there from the first attempt of a process to its orderly end.
+const ATTEMPTING: &[u8] = b"attempting";
 
 impl Record for Failure {
     fn number(&self) -> u64 {
@@ -93,6 +100,9 @@ pub(super) struct Lane {
     pub(super) leased: BTreeMap<u64, i64>,
     /// Held, by what holds it: by number, with the failures that it speaks for.
     pub(super) held: BTreeMap<Hold, BTreeMap<u64, u32>>,
+    /// Pending ones that an earlier process may have sent before it was killed. What they say
+    /// must not change, like that of a record that is marked `uncertain`.
+    pub(super) doubtful: BTreeSet<u64>,
 }
 
 impl Lane {
@@ -137,6 +147,8 @@ pub(super) struct Engine {
     /// Sinks that are not as they were at first.
     pub(super) sinks: BTreeMap<Name, SinkState>,
     pub(super) silences: Arc<Vec<Silence>>,
+    /// Whether [`ATTEMPTING`] is there.
+    attempting: bool,
     /// Sources that had a baseline in a store that was lost.
     pub(super) lost: BTreeSet<Name>,
     pub(super) swept: Swept,
@@ -203,11 +215,16 @@ impl Engine {
             silences.push(decode(Tree::Silence, bytes)?);
             Ok(ControlFlow::Continue(()))
         })?;
+        let attempting = kv.get(Tree::Meta, ATTEMPTING)?.is_some();
+        if attempting {
+            doubt(&*kv, &mut lanes, &sinks)?;
+        }
         Ok(Self {
             kv,
             counters,
             sources,
             lanes,
+            attempting,
             sinks,
             silences: Arc::new(silences),
             lost,
@@ -234,6 +251,29 @@ impl Engine {
         result
     }
 
+    /// Notes on disk that attempts are made from now on.
+    pub(super) fn begin_attempts(&mut self) -> Result<(), StoreError> {
+        if !self.attempting {
+            let mut txn = Txn::new(&mut *self.kv);
+            txn.put(Tree::Meta, ATTEMPTING.to_vec(), Vec::new());
+            let result = txn.commit();
+            self.note(result)?;
+            self.attempting = true;
+        }
+        Ok(())
+    }
+
+    /// Notes on disk that no attempt is under way. If that fails, the next process doubts.
+    pub(super) fn close(&mut self) {
+        let known = |lane: &Lane| lane.leased.is_empty() && lane.doubtful.is_empty();
+        let quiet = self.lanes.values().all(known);
+        if self.attempting && quiet && self.broken.is_none() {
+            let mut txn = Txn::new(&mut *self.kv);
+            txn.remove(Tree::Meta, ATTEMPTING.to_vec());
+            drop(txn.commit());
+        }
+    }
+
     pub(super) fn put_sink(txn: &mut Txn<'_>, name: &Name, state: &SinkState) {
         let key = name.as_str().as_bytes().to_vec();
         if *state == SinkState::default() {
@@ -246,4 +286,30 @@ impl Engine {
     pub(super) fn put_counters(txn: &mut Txn<'_>, counters: &Counters) {
         txn.put(Tree::Meta, COUNTERS.to_vec(), encode(counters));
     }
+}
+
+/// Finds the pending deliveries that a process that was killed may have sent.
+///
+/// Behind a breaker only the oldest is attempted, so what was opened since it opened was not.
+fn doubt(
+    kv: &dyn Kv,
+    lanes: &mut BTreeMap<Name, Lane>,
+    sinks: &BTreeMap<Name, SinkState>,
+) -> Result<(), StoreError> {
+    let mut probed: BTreeSet<Name> = BTreeSet::new();
+    deliveries().scan(kv, 0, |delivery| {
+        let Some(lane) = lanes.get_mut(&delivery.sink) else { return ControlFlow::Continue(()) };
+        if !matches!(delivery.state, DeliveryState::Pending { .. }) {
+            return ControlFlow::Continue(());
+        }
+        let behind = match sinks.get(&delivery.sink).map(|state| state.gate) {
+            Some(Gate::Shut { since, .. }) => since <= delivery.created_at,
+            _ => false,
+        };
+        let oldest = probed.insert(delivery.sink);
+        if oldest || !behind {
+            lane.doubtful.insert(delivery.id.0);
+        }
+        ControlFlow::Continue(())
+    })
 }

@@ -78,8 +78,15 @@ impl Engine {
         self.check()?;
         let views = self.views();
         let state = self.sinks.get(&order.from).cloned().unwrap_or_default();
+        let chosen = choose(&mut *self.kv, &self.lanes, order)?;
+        // What may have been accepted must stay as it is, and what does not tell of failures
+        // cannot be told as a number of them: they are tried again by themselves.
+        let (resumed, chosen): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|record| {
+            order.ends() && (record.uncertain || !record.kind.tells_failures())
+        });
         let mut folding = Folding {
-            chosen: choose(&mut *self.kv, &self.lanes, order)?,
+            chosen,
+            resumed,
             txn: Txn::new(&mut *self.kv),
             order,
             counters: self.counters.clone(),
@@ -90,12 +97,12 @@ impl Engine {
         let opened = folded.opened.len();
         let total = folded.opened.iter().map(|one| one.delivery.total).sum();
         let result = folding.write(folded, state.folded(order.afterwards, total, order.at));
-        let Folding { counters, chosen, .. } = folding;
+        let Folding { counters, chosen, resumed, .. } = folding;
         let (filed, state) = self.note(result)?;
         self.counters = counters;
         self.sinks.insert(order.from.clone(), state);
         if order.ends() {
-            for record in chosen {
+            for record in chosen.into_iter().chain(resumed) {
                 let lane = self.lanes.entry(record.sink.clone()).or_default();
                 lane.forget(record.id.0, &record.state);
             }
@@ -144,7 +151,10 @@ fn choose(
         }
         What::Pending => {
             let mut records = deliveries().get_many(&Txn::new(kv), some(pending()))?;
-            records.retain(|record| record.kind.tells_failures() && !record.uncertain);
+            records.retain(|record| {
+                let doubtful = lane.is_some_and(|lane| lane.doubtful.contains(&record.id.0));
+                record.kind.tells_failures() && !record.uncertain && !doubtful
+            });
             Ok(records)
         }
         What::Again { delivery, .. } => {
@@ -181,6 +191,8 @@ struct Folding<'a> {
     txn: Txn<'a>,
     order: &'a FoldOrder,
     chosen: Vec<Delivery>,
+    /// Held ones that are let go as they are.
+    resumed: Vec<Delivery>,
     counters: Counters,
     staged: Staged,
 }
@@ -252,6 +264,10 @@ impl Folding<'_> {
                     self.staged.change(Edit::Put(Delivery { alarmed: true, ..record.clone() }));
                 }
             }
+        }
+        for record in &self.resumed {
+            let state = DeliveryState::Pending { due: self.order.at };
+            self.staged.resume(Delivery { state, ..record.clone() });
         }
         let filed = std::mem::take(&mut self.staged).write(&mut self.txn)?;
         Engine::put_sink(&mut self.txn, &self.order.from, &next);

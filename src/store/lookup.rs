@@ -71,7 +71,8 @@ impl Engine {
         let mut forming = Vec::new();
         self.kv.scan(Tree::Forming, &[], &mut |_, bytes| {
             let group: Forming = decode(Tree::Forming, bytes)?;
-            if group.members.iter().any(|member| member.id == id) {
+            let failed = group.kind == NoticeKind::TaskFailed;
+            if failed && group.members.iter().any(|member| member.id == id) {
                 forming.push((group.sink, group.closes_at));
             }
             Ok(ControlFlow::Continue(()))

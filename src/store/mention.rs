@@ -156,11 +156,13 @@ pub(super) fn fates(
             if mine.iter().any(|told| told.delivery == end.id) {
                 continue;
             }
-            let leased =
-                lanes.get(&end.sink).is_some_and(|lane| lane.leased.contains_key(&end.id.0));
+            let number = end.id.0;
+            let sent = lanes.get(&end.sink).is_some_and(|lane| {
+                lane.leased.contains_key(&number) || lane.doubtful.contains(&number)
+            });
             let fate = match &end.state {
                 DeliveryState::Pending { .. } => Fate::Pending {
-                    amendable: !leased && !end.uncertain && end.failures.contains(&id),
+                    amendable: !sent && !end.uncertain && end.failures.contains(&id),
                 },
                 DeliveryState::Held { by, .. } => Fate::Held(by.clone()),
                 DeliveryState::Delivered { .. } => Fate::Delivered,

@@ -55,7 +55,7 @@ impl Engine {
                 self.sinks.get(&record.sink).filter(|state| state.gate != Gate::Open)
             {
                 let gate = match state.gate {
-                    Gate::Shut { .. } => Gate::Shut { probe_at: now },
+                    Gate::Shut { since, .. } => Gate::Shut { since, probe_at: now },
                     Gate::Disabled { .. } => Gate::Open,
                     other => other,
                 };

@@ -59,6 +59,13 @@ impl Staged {
         id
     }
 
+    /// Stages a delivery that has a number already and is to be filed under its state.
+    pub(super) fn resume(&mut self, delivery: Delivery) {
+        let Delivery { id, total, .. } = delivery;
+        self.filed.push((delivery.sink.clone(), id, delivery.state.clone(), total));
+        self.edits.push(Edit::Put(delivery));
+    }
+
     /// Stages a change to a delivery that is not done.
     pub(super) fn change(&mut self, edit: Edit<Delivery>) {
         self.edits.push(edit);
@@ -219,6 +226,14 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(sink) else { return Ok(Vec::new()) };
         let gate = self.sinks.get(sink).map(|state| state.gate).unwrap_or_default();
         let chosen = choose(lane, gate, now, limit);
+        if chosen.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Err(error) = self.begin_attempts() {
+            self.file_again(sink, chosen);
+            return Err(error);
+        }
+        let Some(lane) = self.lanes.get_mut(sink) else { return Ok(Vec::new()) };
         let by_number: BTreeSet<u64> = chosen.iter().map(|(_, number)| *number).collect();
         let txn = Txn::new(&mut *self.kv);
         let found = deliveries().get_many(&txn, by_number)?;
@@ -248,6 +263,12 @@ impl Engine {
         Ok(leases)
     }
 
+    fn file_again(&mut self, sink: &Name, chosen: Vec<(i64, u64)>) {
+        if let Some(lane) = self.lanes.get_mut(sink) {
+            lane.due.extend(chosen);
+        }
+    }
+
     pub(super) fn next_due(&self, sink: &Name) -> Result<Option<Timestamp>, StoreError> {
         self.check()?;
         let Some(lane) = self.lanes.get(sink) else { return Ok(None) };
@@ -255,7 +276,7 @@ impl Engine {
         let gate = self.sinks.get(sink).map(|state| state.gate).unwrap_or_default();
         Ok(match gate {
             Gate::Open => first.and_then(|due| Timestamp::from_millisecond(due).ok()),
-            Gate::Shut { probe_at } if lane.leased.is_empty() => first.map(|_| probe_at),
+            Gate::Shut { probe_at, .. } if lane.leased.is_empty() => first.map(|_| probe_at),
             Gate::Shut { .. } | Gate::CatchUp | Gate::Disabled { .. } => None,
         })
     }
@@ -277,7 +298,7 @@ fn choose(lane: &mut Lane, gate: Gate, now: Timestamp, limit: usize) -> Vec<(i64
     let chosen: Vec<(i64, u64)> = match gate {
         Gate::Open => lane.due.range(..=until).take(limit).copied().collect(),
         // One probe at a time, with the oldest delivery, whenever that one was due itself.
-        Gate::Shut { probe_at } if probe_at <= now && lane.leased.is_empty() => {
+        Gate::Shut { probe_at, .. } if probe_at <= now && lane.leased.is_empty() => {
             lane.due.iter().min_by_key(|(_, number)| *number).copied().into_iter().collect()
         }
         Gate::Shut { .. } | Gate::CatchUp | Gate::Disabled { .. } => Vec::new(),
@@ -320,9 +341,11 @@ fn amend(
         amended.into_iter().map(|one| (one.delivery.0, one)).collect();
     let records = deliveries().get_many(txn, by_number.keys().copied())?;
     for mut record in records {
-        let leased = |lane: &Lane| lane.leased.contains_key(&record.id.0);
+        let sent = |lane: &Lane| {
+            lane.leased.contains_key(&record.id.0) || lane.doubtful.contains(&record.id.0)
+        };
         let fixed = record.uncertain
-            || lanes.get(&record.sink).is_some_and(leased)
+            || lanes.get(&record.sink).is_some_and(sent)
             || !matches!(record.state, DeliveryState::Pending { .. });
         let Some(change) = by_number.remove(&record.id.0).filter(|_| !fixed) else { continue };
         let keys: Vec<_> = change.cleared.iter().map(|(_, key)| *key).collect();

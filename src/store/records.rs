@@ -190,7 +190,7 @@ pub struct FailureDetail {
     pub undispatched: bool,
     /// Why somebody is not told, where that was decided.
     pub suppressed: Vec<Suppressed>,
-    /// The groups it waits in: sink and closing time.
+    /// The groups in which it waits to be told: sink and closing time.
     pub forming: Vec<(Name, Timestamp)>,
     /// Its deliveries, ascending.
     pub deliveries: Vec<Delivery>,

@@ -98,6 +98,7 @@ impl Engine {
         for (before, delivery) in moved {
             let lane = self.lanes.entry(delivery.sink).or_default();
             lane.forget(delivery.id.0, &before);
+            lane.doubtful.remove(&delivery.id.0);
             lane.file(delivery.id.0, &delivery.state, delivery.total);
         }
         Ok(Settlement { dispatch: changed.into_values().any(|chores| chores) })
@@ -133,7 +134,7 @@ impl Settling<'_> {
         record.attempts = record.attempts.saturating_add(1);
         record.state = settled.state;
         record.last = Some(settled.last);
-        record.uncertain |= settled.uncertain;
+        record.uncertain |= settled.uncertain | self.is_doubtful(&record);
         record.recipients = settled.recipients.or(record.recipients);
         if let DeliveryState::Delivered { at } = record.state {
             if tried_before {
@@ -155,6 +156,10 @@ impl Settling<'_> {
         }
         self.moved.push((before, record));
         Ok(())
+    }
+
+    fn is_doubtful(&self, record: &Delivery) -> bool {
+        self.lanes.get(&record.sink).is_some_and(|lane| lane.doubtful.contains(&record.id.0))
     }
 
     /// Counts what was told.
@@ -214,6 +219,7 @@ impl Settling<'_> {
             for mut record in deliveries().get_many(&self.txn, numbers)? {
                 let before = record.state.clone();
                 record.state = DeliveryState::Held { since, by: Hold::Disabled };
+                record.uncertain |= lane.doubtful.contains(&record.id.0);
                 self.edits.push(Edit::Put(record.clone()));
                 self.moved.push((before, record));
             }

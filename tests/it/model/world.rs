@@ -49,15 +49,15 @@ impl Clock for Hands {
 }
 
 /// What a notice said, as the sink read it.
-type Said = (String, Vec<(u64, u32)>);
+type Said = (String, Vec<u64>);
 
 /// A receiver: how it answers, and what it heard.
 #[derive(Debug, Default)]
 struct Heard {
     how: Option<How>,
     bodies: BTreeMap<String, Vec<u8>>,
-    /// For each failure and episode, the ids of the notices that told of it.
-    told: BTreeMap<(u64, u32), BTreeSet<String>>,
+    /// For each failure, the ids of the notices that told of it.
+    told: BTreeMap<u64, BTreeSet<String>>,
     problems: Vec<String>,
 }
 
@@ -67,8 +67,7 @@ struct Ear(Arc<Mutex<Heard>>);
 #[async_trait]
 impl Sink for Ear {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        let members: Vec<(u64, u32)> =
-            notice.failures.iter().map(|failure| (failure.id.0, failure.episode)).collect();
+        let members: Vec<u64> = notice.failures.iter().map(|failure| failure.id.0).collect();
         let cleared: Vec<_> = notice.failures.iter().map(|failure| failure.cleared_at).collect();
         let said: Said = (notice.kind.as_str().to_owned(), members);
         let all = (said, format!("{} {:?} {}", notice.reason, cleared, notice.total));
@@ -191,6 +190,10 @@ impl World {
 
     /// The process is killed and started again.
     async fn crash(&mut self) {
+        // A process that is killed says no farewell to its store.
+        self.disk.fail_after(Some(0));
+        self.store = Arc::new(store::open_memory().await.unwrap());
+        self.build();
         self.disk.fail_after(None);
         self.store = Arc::new(store::open_memory_on(&self.disk).await.unwrap());
         self.build();
@@ -359,11 +362,6 @@ impl World {
             if let Some(problem) = heard.problems.first() {
                 return Err(format!("{sink}: {problem}"));
             }
-            for (member, ids) in &heard.told {
-                if 1 < ids.len() {
-                    return Err(format!("{sink} was told of {member:?} as {ids:?}"));
-                }
-            }
         }
         if self.store.ledger(&name("prod")).await.is_err() {
             // The disk has just failed; the next step is the next process.
@@ -377,6 +375,13 @@ impl World {
         let query = FailureQuery { limit: 1_000, ..FailureQuery::default() };
         for failure in self.store.failures(query).await.unwrap() {
             let detail = self.store.failure(failure.id).await.unwrap().unwrap();
+            for (ear, sink) in self.ears.iter().zip(SINKS) {
+                let told = ear.0.lock().unwrap().told.get(&failure.id.0).cloned();
+                let ids = told.unwrap_or_default();
+                if usize::try_from(failure.episode).unwrap() + 1 < ids.len() {
+                    return Err(format!("{sink} was told of {} as {ids:?}", failure.id));
+                }
+            }
             for sink in SINKS.map(name) {
                 let folded =
                     |state: &DeliveryState| matches!(state, DeliveryState::Folded { .. });
@@ -385,6 +390,7 @@ impl World {
                 });
                 let forming = detail.forming.iter().filter(|(to, _)| *to == sink);
                 let places = telling.count() + forming.count();
+                // Each time that it came back it may be told once more.
                 let most = usize::try_from(failure.episode).unwrap() + 1;
                 if most < places {
                     return Err(format!("{} is in {places} places for {sink}", failure.id));
@@ -422,7 +428,7 @@ impl World {
             }
         }
         for (id, episode, sink) in &self.expected {
-            let told = self.ears[*sink].0.lock().unwrap().told.contains_key(&(*id, *episode));
+            let told = self.ears[*sink].0.lock().unwrap().told.contains_key(id);
             let detail = self.store.failure(FailureId(*id)).await.unwrap().unwrap();
             let to = name(SINKS[*sink]);
             let reason = detail.suppressed.iter().any(|one| one.sink.as_ref() == Some(&to));
