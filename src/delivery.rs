@@ -218,6 +218,13 @@ pub struct Remind {
     pub count: u32,
 }
 
+impl Default for Remind {
+    fn default() -> Self {
+        let hour = Duration::from_secs(3600);
+        Self { first: 4 * hour, factor_percent: 200, max: 24 * hour, count: 5 }
+    }
+}
+
 /// One notice owed to one sink. This is the stored form.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Delivery {

@@ -9,6 +9,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
+mod times;
+
+pub(super) use times::{RawDigest, RawMute, RawRemind};
+
 use crate::{
     decide::{diff::FirstRun, retry::RetryPolicy, route::Group},
     options::Period,
@@ -30,6 +34,9 @@ pub(super) struct RawFile {
     /// Which failures go where, tried in this order. The last one takes what is left.
     #[schemars(length(min = 1))]
     route: Vec<RawRoute>,
+    /// Weekly times at which routes may be muted.
+    #[schemars(default)]
+    mute: Vec<RawMute>,
     #[schemars(default)]
     delivery: RawDelivery,
     #[schemars(default)]
@@ -131,6 +138,13 @@ pub(super) struct RawRoute {
     /// Whether the routes behind it are tried as well.
     #[serde(default, rename = "continue")]
     pub(super) continues: bool,
+    /// Names of `[[mute]]` windows. While one is active, what the route tells is held; when it
+    /// ends, what still stands is told in one digest.
+    pub(super) mute: Option<Vec<String>>,
+    /// Tells everything that came since the last time at once, at these times.
+    pub(super) digest: Option<RawDigest>,
+    /// Tells again what was told and still stands. `true`: with all defaults.
+    pub(super) remind: Option<RawRemind>,
 }
 
 /// Which failures share a notice.
