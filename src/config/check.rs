@@ -29,6 +29,7 @@ use crate::{
 
 pub(super) mod adapters;
 mod routes;
+mod sinks;
 mod times;
 
 /// What [`super::raw::RawFile`] holds.
@@ -84,13 +85,19 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let sinks: Option<Vec<Sink>> = {
         let each = sinks.into_iter().enumerate();
         let checked: Vec<_> =
-            each.map(|(nth, table)| check.sink(nth, table, kinds.sinks)).collect();
+            each.map(|(nth, table)| check.sink(nth, table, kinds.sinks, &sink_names)).collect();
         checked.into_iter().collect()
     };
     let windows = check.windows(&mut root);
     let routes = check.many(&mut root, "route");
     let routes = check.routes(routes, &sink_names, sources.as_deref());
     check.idle_windows();
+    if let Some(sinks) = &sinks {
+        check.circles(sinks);
+    }
+    if let (Some(sinks), Some(routes)) = (&sinks, &routes) {
+        check.never_told(sinks, routes);
+    }
 
     let Check { places, mut problems, mut warnings, .. } = check;
     match (store, retry, worker, sources, sinks, routes) {

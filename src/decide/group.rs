@@ -207,7 +207,7 @@ impl<'a> Desk<'a> {
         }
         for choice in selected {
             let place = Place {
-                route: ordinal(choice.route),
+                route: choice.route,
                 sink: choice.sink,
                 kind: NoticeKind::TaskFailed,
                 group: choice.group,
@@ -223,7 +223,7 @@ impl<'a> Desk<'a> {
         let selected = rules.routes.select(&subject);
         for choice in selected.iter().filter(|choice| rules.sink(choice.sink).cleared) {
             let place = Place {
-                route: ordinal(choice.route),
+                route: choice.route,
                 sink: choice.sink,
                 kind: NoticeKind::TaskCleared,
                 group: choice.group,
@@ -245,7 +245,7 @@ impl<'a> Desk<'a> {
                 still_open: u32::try_from(standing).unwrap_or(u32::MAX),
                 ..self.delivery(&Forming {
                     key: String::new(),
-                    route: ordinal(choice.route),
+                    route: choice.route,
                     sink: choice.sink.clone(),
                     source: source.clone(),
                     kind,

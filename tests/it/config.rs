@@ -7,12 +7,16 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::Path,
+    sync::Arc,
 };
 
 use serde_json::Value;
 use taskbell::{
+    clock::{Clock, SystemClock},
     config::{self, Config, ConfigError},
+    decide::rules::SinkRules,
     delivery::Remind,
+    http::Clients,
 };
 
 const REFERENCE: &str = include_str!("../../config.toml");
@@ -25,8 +29,11 @@ const MINIMAL: &str = r#"
     [[sink]]
     name = "oncall"
     kind = "webhook"
+    [[sink]]
+    name = "ops-mail"
+    kind = "email"
     [[route]]
-    to = ["oncall"]
+    to = ["oncall", "ops-mail"]
 "#;
 
 fn parse(text: &str) -> Config {
@@ -59,11 +66,13 @@ fn the_reference_file_shows_the_defaults() {
             assert_eq!(source.timeout, default.timeout);
             assert_eq!(source.first_run, default.first_run);
         }
-        for sink in &shown.sinks {
-            let default = minimal.sinks.first().unwrap();
+        for (sink, default) in shown.sinks.iter().zip(&minimal.sinks) {
+            assert_eq!(sink.kind.name, default.kind.name);
             assert_eq!(sink.timeout, default.timeout);
             assert_eq!(sink.concurrency, default.concurrency);
-            assert_eq!(sink.cleared, default.cleared);
+            // The example of a fallback is not the default.
+            let fallback = sink.rules.fallback.clone();
+            assert_eq!(sink.rules, SinkRules { fallback, ..default.rules.clone() });
         }
         for route in &shown.routes.0 {
             assert_eq!(route.group, minimal.routes.0.first().unwrap().group);
@@ -81,7 +90,7 @@ fn the_reference_file_shows_every_key_and_every_kind() {
     let schema = config::schema();
     let mut keys = BTreeSet::new();
     collect_keys(&schema, &mut keys);
-    for some in ["store", "retention", "source", "first_run", "since", "concurrency", "match"] {
+    for some in ["store", "retention", "source", "first_run", "since", "threshold", "match"] {
         assert!(keys.contains(some), "the schema lacks {some}");
     }
     let tables = ["store", "source", "sink", "route", "mute", "delivery", "worker"];
@@ -132,6 +141,8 @@ fn the_schema_has_one_alternative_for_each_kind_and_no_loose_ends() {
             assert!(one.pointer("/properties/timeout").is_some());
         }
     }
+    let top = schema.pointer("/properties/route/items/required/0");
+    assert_eq!(top, Some(&Value::from("to")), "a route within another may leave it out");
     let mut targets = BTreeSet::new();
     collect_refs(&schema, &mut targets);
     assert!(!targets.is_empty());
@@ -151,6 +162,21 @@ fn collect_refs(schema: &Value, targets: &mut BTreeSet<String>) {
         }
         Value::Array(items) => items.iter().for_each(|item| collect_refs(item, targets)),
         _ => (),
+    }
+}
+
+#[test]
+fn what_a_source_is_can_be_said_without_building_it() {
+    let cloud =
+        REFERENCE.replace("\nendpoint = ", "\n#endpoint = ").replace("\n#region", "\nregion");
+    for text in [REFERENCE, &cloud] {
+        let config = parse(text);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let built = config.build_sources(&clock, &Clients::default()).unwrap();
+        assert_eq!(built.len(), config.sources.len());
+        for (built, written) in built.iter().zip(&config.sources) {
+            assert_eq!(*built.info(), written.info());
+        }
     }
 }
 

@@ -10,6 +10,8 @@ mod architecture;
 mod config;
 mod crash;
 mod end_to_end;
+mod route_commands;
+mod routes;
 mod scenarios;
 mod sink_contract;
 mod stage;

@@ -56,6 +56,21 @@ fn a_digest_has_its_times_and_does_without_the_groups() {
 }
 
 #[test]
+fn a_route_within_another_has_its_own_times() {
+    let outer = "mute = [\"nights\"]\ndigest = { cron = \"0 9 * * *\" }\nremind = true";
+    let inner = "[[route.route]]\nmatch = ['action = bind']\nremind = { count = 1 }";
+    let text = edited(TO, &format!("{TO}{outer}\n{inner}\n{NIGHTS}"));
+    let [_, inner] = parse(&text).unwrap().routes.0.try_into().unwrap();
+    assert!(inner.mute.is_empty() && inner.digest.is_none());
+    assert_eq!(inner.remind.map(|remind| remind.count), Some(1));
+    check(
+        "",
+        "[[route.route]]\nremind = { count = 0 }",
+        &["c.toml:12: route[0].route[0].remind.count: must be between 1 and 100"],
+    );
+}
+
+#[test]
 fn reminders_have_defaults_for_all_they_leave_out() {
     let seconds = |count| Duration::from_secs(count);
     let remind = Remind::default();
