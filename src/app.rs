@@ -65,6 +65,7 @@ pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigEr
         routes: config.routes.clone(),
         sinks: sink_rules.collect(),
         sources: facts.collect(),
+        windows: config.windows.clone(),
     });
     let retry = Arc::new(config.retry.clone());
     let lanes = sinks.into_iter().zip(&config.sinks).map(|(sink, written)| Lane {

@@ -280,6 +280,13 @@ pub struct Remind {
     pub sent: u32,
 }
 
+impl Default for Remind {
+    fn default() -> Self {
+        let hour = Duration::from_secs(3600);
+        Self { first: 4 * hour, factor_percent: 200, max: 24 * hour, count: 5, sent: 0 }
+    }
+}
+
 /// One notice owed to one sink. This is the stored form.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Delivery {

@@ -30,9 +30,11 @@ use crate::{
 pub(super) mod adapters;
 mod routes;
 mod sinks;
+mod times;
 
 /// What [`super::raw::RawFile`] holds.
-pub(super) const FILE_KEYS: &[&str] = &["store", "source", "sink", "route", "delivery", "worker"];
+pub(super) const FILE_KEYS: &[&str] =
+    &["store", "source", "sink", "route", "mute", "delivery", "worker"];
 
 /// The one kind of store so far.
 const STORE_KINDS: &[&str] = &["sled"];
@@ -86,8 +88,10 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
             each.map(|(nth, table)| check.sink(nth, table, kinds.sinks, &sink_names)).collect();
         checked.into_iter().collect()
     };
+    let windows = check.windows(&mut root);
     let routes = check.many(&mut root, "route");
     let routes = check.routes(routes, &sink_names, sources.as_deref());
+    check.idle_windows();
     if let Some(sinks) = &sinks {
         check.circles(sinks);
     }
@@ -101,7 +105,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
             if problems.is_empty() =>
         {
             in_order(&mut warnings);
-            Ok(Config { store, sources, sinks, routes, retry, worker, warnings, places })
+            Ok(Config { store, sources, sinks, routes, windows, retry, worker, warnings, places })
         }
         _ => {
             in_order(&mut problems);
@@ -140,6 +144,7 @@ fn plain(expected: &str) -> &str {
         "a map" => "a table",
         "a boolean" => "true or false",
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        "f64" => "a number",
         _ if expected.starts_with("struct ") => "a table",
         _ => expected,
     }
@@ -155,11 +160,19 @@ struct Check {
     warnings: Vec<Warning>,
     /// All keys of a kind, shared ones first; `None` if it does not tell.
     known: BTreeMap<(Shared, &'static str), Option<Vec<String>>>,
+    /// The mute windows, by name.
+    mutes: BTreeMap<Name, times::Mute>,
 }
 
 impl Check {
     fn new(places: Places) -> Self {
-        Self { places, problems: Vec::new(), warnings: Vec::new(), known: BTreeMap::new() }
+        Self {
+            places,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            known: BTreeMap::new(),
+            mutes: BTreeMap::new(),
+        }
     }
 
     fn problem(&mut self, path: &str, problem: &str) {

@@ -23,7 +23,7 @@ use toml::de::DeTable;
 
 use crate::{
     clock::Clock,
-    decide::{diff::FirstRun, retry::RetryPolicy, route::Routes, rules::SinkRules},
+    decide::{diff::FirstRun, retry::RetryPolicy, route::Routes, rules::SinkRules, window::Window},
     http::Clients,
     name::Name,
     notice::SourceInfo,
@@ -66,6 +66,8 @@ pub struct Config {
     pub sinks: Vec<Sink>,
     /// `[[route]]`. Takes every failure.
     pub routes: Routes,
+    /// `[[mute]]`, by name.
+    pub windows: BTreeMap<Name, Window>,
     /// `[delivery]`.
     pub retry: RetryPolicy,
     /// `[worker]`.

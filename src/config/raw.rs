@@ -10,6 +10,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, json};
 
+mod times;
+
+pub(super) use times::{RawDigest, RawMute, RawRemind};
+
 use crate::{
     decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules},
     options::Period,
@@ -35,6 +39,9 @@ pub(super) struct RawFile {
     /// Which failures go where, tried in this order. The last one takes what is left.
     #[schemars(length(min = 1), extend("items" = top_route()))]
     route: Vec<RawRoute>,
+    /// Weekly times at which routes may be muted.
+    #[schemars(default)]
+    mute: Vec<RawMute>,
     #[schemars(default)]
     delivery: RawDelivery,
     #[schemars(default)]
@@ -157,6 +164,13 @@ pub(super) struct RawRoute {
     /// Whether the routes behind it are tried as well.
     #[serde(default, rename = "continue")]
     pub(super) continues: bool,
+    /// Names of `[[mute]]` windows. While one is active, what the route tells is held; when it
+    /// ends, what still stands is told in one digest. Routes within this one have their own.
+    pub(super) mute: Option<Vec<String>>,
+    /// Tells everything that came since the last time at once, at these times.
+    pub(super) digest: Option<RawDigest>,
+    /// Tells again what was told and still stands. `true`: with all defaults.
+    pub(super) remind: Option<RawRemind>,
     /// Routes for parts of what this one matches, tried in this order. What none of them takes is
     /// left to this one.
     #[serde(default)]

@@ -17,6 +17,7 @@ mod meaning;
 mod routes;
 mod sinks;
 mod spelling;
+mod times;
 
 /// A config of two-line tables, for edits by line.
 const GOOD: &str = r#"[[source]]

@@ -183,8 +183,19 @@ impl Desk<'_> {
 
     /// The mute window that holds now, and until when.
     fn muted_until(&self, mute: &[Name]) -> Option<(Name, Timestamp)> {
-        let _ = mute;
-        None
+        let until = |name: &Name, now| {
+            self.by.rules.windows.get(name).and_then(|window| window.active_until(now))
+        };
+        let mut muted = None;
+        let mut now = self.by.now;
+        // Windows that follow upon one another are one; each may come once a week at most.
+        for _ in 0..=2 * mute.len() {
+            let next = mute.iter().filter_map(|name| Some((name, until(name, now)?)));
+            let Some((name, end)) = next.max_by_key(|(_, end)| *end) else { break };
+            muted = Some((name.clone(), end));
+            now = end;
+        }
+        muted
     }
 
     /// A group of cleared failures: only those that the sink was told of, and behind that notice.
@@ -222,8 +233,8 @@ impl Desk<'_> {
         if !early.is_empty() {
             let cleared = of_members(&group.cleared, &early);
             let closes_at = not_before;
-            let group = Forming { members: early, cleared, closes_at, ..group.clone() };
-            self.opening.forming.push(group);
+            let rest = Forming { members: early, cleared, closes_at, ..group.clone() };
+            self.opening.forming.push(rest);
             self.opening.closed.retain(|key| *key != group.key);
         }
         if ready.is_empty() {

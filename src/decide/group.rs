@@ -224,9 +224,9 @@ impl<'a> Place<'a> {
             max_items: choice.group.max_items,
             by: Some(choice.group),
             closes_at: now.saturating_add(choice.group.wait).unwrap_or(Timestamp::MAX),
-            mute: route.map_or(&[], |_| &[]),
-            digest_at: None,
-            remind: None,
+            mute: route.map_or(&[], |route| &route.mute),
+            digest_at: route.and_then(|route| Some(route.digest.as_ref()?.next(now))),
+            remind: route.and_then(|route| route.remind),
         }
     }
 

@@ -8,7 +8,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::schedule::Schedule;
 use crate::{
+    delivery::Remind,
     failure::Failure,
     name::Name,
     notice::{FAILURES_MAX, SourceInfo},
@@ -144,6 +146,12 @@ pub struct Route {
     pub group: Group,
     /// Whether the routes behind it, with the same parent, are tried as well.
     pub continues: bool,
+    /// The windows that hold back what it tells.
+    pub mute: Vec<Name>,
+    /// When it tells everything that came since the last time. `None`: as it comes, by `group`.
+    pub digest: Option<Schedule>,
+    /// Whether it tells again what still stands.
+    pub remind: Option<Remind>,
 }
 
 impl Route {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::route::Routes;
+use super::{route::Routes, window::Window};
 use crate::{name::Name, notice::SourceInfo};
 
 /// A source as routes see it.
@@ -86,6 +86,9 @@ pub struct Rules {
     pub sinks: BTreeMap<Name, SinkRules>,
     /// By name.
     pub sources: BTreeMap<Name, SourceFacts>,
+    /// Those that routes are muted by. One that is missing is not in the config any more, and
+    /// mutes nothing.
+    pub windows: BTreeMap<Name, Window>,
 }
 
 impl Rules {

@@ -87,12 +87,13 @@ impl Window {
         let mut until = now;
         // What holds now may have begun last week. Where clocks go forward, it may meet another
         // that is as long.
-        for week in -1..=2 {
-            for stretch in &self.stretches {
-                if instant_of(week * WEEK + stretch.start) <= until {
-                    until = until.max(instant_of(week * WEEK + stretch.end));
-                }
+        let stretches = (-1..=2)
+            .flat_map(|week| self.stretches.iter().map(move |stretch| (week * WEEK, stretch)));
+        for (begin, stretch) in stretches {
+            if until < instant_of(begin + stretch.start) {
+                break;
             }
+            until = until.max(instant_of(begin + stretch.end));
         }
         (now < until).then_some(until)
     }

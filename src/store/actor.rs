@@ -18,8 +18,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
-    Settled, Settlement, SourceState, Store, StoreError, StoreLock, engine::Engine,
-    memory::{MemoryDisk, MemoryKv}, migrate, sled::SledKv,
+    Settled, Settlement, SourceState, Store, StoreError, StoreLock,
+    engine::Engine,
+    memory::{MemoryDisk, MemoryKv},
+    migrate,
+    sled::SledKv,
 };
 use crate::{
     decide::{

@@ -15,6 +15,7 @@ use taskbell::{
     clock::{Clock, SystemClock},
     config::{self, Config, ConfigError},
     decide::rules::SinkRules,
+    delivery::Remind,
     http::Clients,
 };
 
@@ -39,12 +40,12 @@ fn parse(text: &str) -> Config {
     Config::parse(text, Path::new("config.toml")).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The reference file with the keys on that are shown but off.
+/// The reference file with the keys and tables on that are shown but off.
 fn all_on() -> String {
     let on = |line: &str| {
         let key = line.strip_prefix('#').and_then(|line| line.split_once(" = "));
         let is_key = |key: &str| key != "key" && key.chars().all(|c| c == '_' || c.is_alphabetic());
-        let shown = key.is_some_and(|(key, _)| is_key(key));
+        let shown = key.is_some_and(|(key, _)| is_key(key)) || line.starts_with("#[[");
         if shown { line.replacen('#', "", 1) } else { line.to_owned() }
     };
     REFERENCE.lines().map(on).collect::<Vec<_>>().join("\n")
@@ -77,6 +78,11 @@ fn the_reference_file_shows_the_defaults() {
             assert_eq!(route.group, minimal.routes.0.first().unwrap().group);
         }
     }
+    let on = parse(&all_on());
+    assert_eq!(on.windows.len(), 1);
+    let last = on.routes.0.last().unwrap();
+    assert_eq!((last.mute.len(), last.digest.is_some()), (1, true));
+    assert_eq!(last.remind, Some(Remind::default()));
 }
 
 #[test]
@@ -87,7 +93,7 @@ fn the_reference_file_shows_every_key_and_every_kind() {
     for some in ["store", "retention", "source", "first_run", "since", "threshold", "match"] {
         assert!(keys.contains(some), "the schema lacks {some}");
     }
-    let tables = ["store", "source", "sink", "route", "delivery", "worker"];
+    let tables = ["store", "source", "sink", "route", "mute", "delivery", "worker"];
     let shown: BTreeSet<_> = REFERENCE
         .split(|c: char| !(c == '_' || c == '=' || c.is_alphabetic()))
         .filter(|word| !word.is_empty())

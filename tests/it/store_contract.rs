@@ -1,6 +1,6 @@
 //! What every store promises, on each of them.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use taskbell::{
@@ -71,8 +71,7 @@ async fn poll(store: &dyn Store, second: i64, ids: &[&str]) {
 async fn dispatch_all(store: &dyn Store, second: i64) {
     let group = Group { max_items: 1, ..Group::default() };
     let route = Route { to: vec![name("chat")], group, ..Route::default() };
-    let rules =
-        Rules { routes: Routes(vec![route]), sinks: BTreeMap::new(), sources: BTreeMap::new() };
+    let rules = Rules { routes: Routes(vec![route]), ..Rules::default() };
     let backlog = store.undispatched(1_000, Timestamp::MAX).await.unwrap();
     let silences = Silences::default();
     let now = at(second);

@@ -127,12 +127,21 @@ impl Check {
             }
         };
         let group = self.group(&join(path, "group"), &raw.group, &parent.group);
+        let mute = self.muted_by(&join(path, "mute"), raw.mute.as_deref().unwrap_or_default());
+        let digest = raw.digest.as_ref().and_then(|raw| self.digest(&join(path, "digest"), raw));
+        if digest.is_some() && raw.group.wait.is_some() {
+            self.warn(&join(path, "group.wait"), "has no effect: `digest` says when to tell");
+        }
+        let remind = raw.remind.and_then(|raw| self.remind(&join(path, "remind"), raw));
         Some(Route {
             depth: parent.depth,
             matchers: matchers.into_iter().collect::<Option<_>>()?,
             to: to?,
             group: group?,
             continues: raw.continues,
+            mute,
+            digest,
+            remind,
         })
     }
 

@@ -8,8 +8,8 @@ fn an_unknown_key_is_named_at_every_level() {
     check(
         "",
         "[zzz]",
-        &["c.toml:11: zzz: is not a known key; known are store, source, sink, route, delivery, \
-           worker"],
+        &["c.toml:11: zzz: is not a known key; known are store, source, sink, route, mute, \
+           delivery, worker"],
     );
     for (table, key, near) in [
         ("store", "pahts", "path"),
@@ -67,7 +67,7 @@ fn keys_of_later_versions_are_not_taken_yet() {
         "",
         "[status]\nlisten = \"\"",
         &["c.toml:11: status: is not a known key; known are store, source, sink, route, \
-           delivery, worker"],
+           mute, delivery, worker"],
     );
 }
 

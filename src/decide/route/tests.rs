@@ -68,8 +68,8 @@ fn routes(rules: &[&str]) -> Routes {
                 .filter(|word| *word != "+")
                 .map(|word| Name::parse(word).unwrap())
                 .collect(),
-            group: Group::default(),
             continues: to.contains('+'),
+            ..Route::default()
         }
     };
     Routes(rules.iter().map(route).collect())

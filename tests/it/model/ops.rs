@@ -74,7 +74,7 @@ pub(crate) fn any_op() -> impl Strategy<Value = Op> {
         1 => (0_u8..8).prop_map(|task| Op::Ack { task }),
         1 => Just(Op::Retry),
         1 => sink.prop_map(|sink| Op::Revive { sink }),
-        1 => (0_u8..3).prop_map(|variant| Op::Reload { variant }),
+        1 => (0_u8..4).prop_map(|variant| Op::Reload { variant }),
         1 => Just(Op::Crash),
         1 => (0_u8..4).prop_map(|commits| Op::DiskFails { commits }),
     ]
@@ -111,7 +111,8 @@ impl FromStr for Op {
 
     fn from_str(line: &str) -> Result<Self, String> {
         let words: Vec<&str> = line.split(' ').collect();
-        let number = |at: usize| words[at].parse::<u8>().map_err(|error| format!("{line}: {error}"));
+        let number =
+            |at: usize| words[at].parse::<u8>().map_err(|error| format!("{line}: {error}"));
         let flag = |at: usize| words[at] == "true";
         Ok(match words[0] {
             "poll" => Self::Poll { listed: number(1)?, complete: flag(2) },
@@ -123,9 +124,7 @@ impl FromStr for Op {
                 let how = HOWS.iter().find(|(word, _)| *word == words[2]).unwrap().1;
                 Self::Answers { sink: number(1)?, how }
             }
-            "silence" => {
-                Self::Silence { action: number(1)?, minutes: number(2)?, drop: flag(3) }
-            }
+            "silence" => Self::Silence { action: number(1)?, minutes: number(2)?, drop: flag(3) },
             "expire" => Self::Expire,
             "ack" => Self::Ack { task: number(1)? },
             "retry" => Self::Retry,

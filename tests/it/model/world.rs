@@ -15,9 +15,11 @@ use taskbell::{
         retry::RetryPolicy,
         route::{Group, Matcher, Route, Routes, Subject},
         rules::{Limit, Rules, SinkRules, SourceFacts, StormRule},
+        schedule::Schedule,
         sift::Sift,
+        window::Window,
     },
-    delivery::{DeliveryId, DeliveryState, Verdict},
+    delivery::{DeliveryId, DeliveryState, Remind, Verdict},
     failure::{Ack, FailureId},
     name::Name,
     notice::{Notice, NoticeKind, SourceInfo},
@@ -79,7 +81,8 @@ impl Sink for Ear {
         let id = parcel.id.as_str().to_owned();
         let before = heard.bodies.entry(id.clone()).or_insert_with(|| parcel.body.to_vec()).clone();
         if before != parcel.body {
-            let (was, is) = (String::from_utf8_lossy(&before), String::from_utf8_lossy(parcel.body));
+            let (was, is) =
+                (String::from_utf8_lossy(&before), String::from_utf8_lossy(parcel.body));
             heard.problems.push(format!("{id} said {was} and then {is}"));
         }
         let how = heard.how.unwrap_or(How::Accepts);
@@ -136,7 +139,22 @@ fn rules(variant: u8) -> Rules {
     let routes = match variant {
         0 => vec![first, route(&[], &["hook", "mail"], 2, 30)],
         1 => vec![route(&["action = bind"], &[], 100, 0), route(&[], &["chat", "hook"], 3, 0)],
-        _ => vec![route(&[], &["mail", "chat", "hook"], 100, 60)],
+        2 => vec![route(&[], &["mail", "chat", "hook"], 100, 60)],
+        _ => {
+            let remind = Remind {
+                first: Duration::from_secs(300),
+                max: Duration::from_secs(600),
+                count: 3,
+                ..Remind::default()
+            };
+            let muted = Route {
+                mute: vec![name("half-past")],
+                remind: Some(remind),
+                ..route(&["action != reset"], &["mail", "hook"], 2, 0)
+            };
+            let hourly = Schedule::parse("0 * * * *", "UTC").unwrap();
+            vec![muted, Route { digest: Some(hourly), ..route(&[], &["chat"], 2, 0) }]
+        }
     };
     let chat = SinkRules {
         limit: Some(Limit { count: 2, per: Duration::from_secs(600) }),
@@ -150,11 +168,14 @@ fn rules(variant: u8) -> Rules {
         region: String::new(),
         project_id: String::new(),
     };
+    let hours = (0..24).map(|hour| format!("mon-sun {hour:02}:30-{hour:02}:45"));
+    let mute = Window::parse(&hours.collect::<Vec<_>>(), "UTC").unwrap();
     let facts = SourceFacts { info, labels: BTreeMap::new() };
     Rules {
         routes: Routes(routes),
         sinks: BTreeMap::from([(name("chat"), chat), (name("hook"), hook)]),
         sources: BTreeMap::from([(name("prod"), facts)]),
+        windows: BTreeMap::from([(name("half-past"), mute)]),
     }
 }
 
@@ -294,11 +315,8 @@ impl World {
         let findings = sift.finish();
         let keys = findings.unknown.iter().map(|found| found.task.key).collect();
         let past = self.store.past(&source, keys).await?;
-        let situation = Situation {
-            complete,
-            has_baseline: ledger.state.baseline_at.is_some(),
-            lost: false,
-        };
+        let situation =
+            Situation { complete, has_baseline: ledger.state.baseline_at.is_some(), lost: false };
         let policy = DiffPolicy {
             first_run: FirstRun::Silent,
             reopen_grace: Duration::from_secs(600),
@@ -383,8 +401,7 @@ impl World {
                 }
             }
             for sink in SINKS.map(name) {
-                let folded =
-                    |state: &DeliveryState| matches!(state, DeliveryState::Folded { .. });
+                let folded = |state: &DeliveryState| matches!(state, DeliveryState::Folded { .. });
                 let telling = detail.deliveries.iter().filter(|one| {
                     one.sink == sink && one.kind.tells_failures() && !folded(&one.state)
                 });
@@ -434,9 +451,10 @@ impl World {
             let reason = detail.suppressed.iter().any(|one| one.sink.as_ref() == Some(&to));
             if !told && !reason {
                 // One that came back is one notice with what went before, if that was not told.
-                let merged = detail.deliveries.iter().any(|one| {
-                    one.sink == to && matches!(one.state, DeliveryState::Folded { .. })
-                });
+                let merged = detail
+                    .deliveries
+                    .iter()
+                    .any(|one| one.sink == to && matches!(one.state, DeliveryState::Folded { .. }));
                 if !merged || detail.failure.episode == 0 {
                     return Err(format!("{id} in episode {episode} was never told to {to}"));
                 }
