@@ -24,13 +24,15 @@ use crate::{
 
 mod ca;
 mod email;
+mod file;
 mod http;
+mod payload;
 mod webhook;
 
 pub use webhook::signature;
 
 /// Every kind of sink, in the order that `sink kinds` prints them.
-pub const KINDS: &[&Kind] = &[&webhook::KIND, &email::KIND];
+pub const KINDS: &[&Kind] = &[&webhook::KIND, &email::KIND, &file::KIND];
 
 /// How a kind of sink is named, explained and built.
 pub struct Kind {
@@ -38,8 +40,8 @@ pub struct Kind {
     pub name: &'static str,
     /// One line for help texts and the README.
     pub summary: &'static str,
-    /// A `[[sink]]` table that works once `{endpoint}` (host and port) is filled in. The contract
-    /// suite builds it, so it cannot go stale.
+    /// A `[[sink]]` table that works once `{endpoint}` (host and port) or, of a kind that stays on
+    /// this host, `{folder}` is filled in. The contract suite builds it, so it cannot go stale.
     pub example: &'static str,
     /// The JSON Schema of the kind's own keys.
     pub schema: fn() -> schemars::Schema,

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{
     Build, Kind, Parcel, Receipt, Sink, SinkError, ca,
     http::{Endpoint, Redactor},
+    payload::{self, Payload},
 };
 use crate::{
     delivery::Verdict,
@@ -23,11 +24,9 @@ use crate::{
     secret::Secret,
 };
 
-mod payload;
 mod secrets;
 pub mod signature;
 
-use payload::Payload;
 use secrets::SecretList;
 use signature::{Key, signature};
 
@@ -43,9 +42,6 @@ secret = "whsec_dGFza2JlbGwtZXhhbXBsZS1zZWNyZXQtMDE="
     schema: || schemars::schema_for!(Options),
     build,
 };
-
-/// Room for the payload of one failure, so that the usual notice is written without growing.
-const PAYLOAD_BYTES: usize = 1024;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -127,10 +123,7 @@ impl Webhook {
 #[async_trait]
 impl Sink for Webhook {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        let mut body = Vec::with_capacity(PAYLOAD_BYTES);
-        serde_json::to_writer(&mut body, &Payload::of(notice))
-            .expect("a Vec takes everything and the payload has text keys only");
-        body
+        payload::json(&Payload::of(notice))
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {

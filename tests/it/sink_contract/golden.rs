@@ -8,7 +8,7 @@ use taskbell::render;
 use super::{ANYWHERE, build, example, examples, kind};
 
 #[track_caller]
-fn check(name: &str, actual: &[u8]) {
+pub(super) fn check(name: &str, actual: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if taskbell::options::env("BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
