@@ -24,6 +24,7 @@ use crate::{
 
 mod ca;
 mod email;
+mod exec;
 mod file;
 mod http;
 mod payload;
@@ -32,7 +33,7 @@ mod webhook;
 pub use webhook::signature;
 
 /// Every kind of sink, in the order that `sink kinds` prints them.
-pub const KINDS: &[&Kind] = &[&webhook::KIND, &email::KIND, &file::KIND];
+pub const KINDS: &[&Kind] = &[&webhook::KIND, &email::KIND, &file::KIND, &exec::KIND];
 
 /// How a kind of sink is named, explained and built.
 pub struct Kind {

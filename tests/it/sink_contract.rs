@@ -111,6 +111,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ("webhook", "secrt", "secret"),
         ("email", "replyto", "reply_to"),
         ("file", "fsnc", "fsync"),
+        ("exec", "comand", "command"),
     ] {
         let table = format!("{}\n{typed} = 1", example(self::kind(kind), ANYWHERE));
         let error = try_build(&table).expect_err("the key is not known");

@@ -1,5 +1,6 @@
 //! The kinds that stay on this host, each in a folder of its own.
 
+mod exec;
 mod file;
 
 use std::path::Path;
