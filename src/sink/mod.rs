@@ -23,17 +23,24 @@ use crate::{
 };
 
 mod ca;
+mod dial;
 mod email;
 mod exec;
 mod file;
+mod frames;
 mod http;
+mod identity;
 mod payload;
+mod record;
+mod syslog;
+mod unix;
 mod webhook;
 
 pub use webhook::signature;
 
 /// Every kind of sink, in the order that `sink kinds` prints them.
-pub const KINDS: &[&Kind] = &[&webhook::KIND, &email::KIND, &file::KIND, &exec::KIND];
+pub const KINDS: &[&Kind] =
+    &[&webhook::KIND, &email::KIND, &file::KIND, &exec::KIND, &syslog::KIND];
 
 /// How a kind of sink is named, explained and built.
 pub struct Kind {

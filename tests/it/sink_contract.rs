@@ -20,6 +20,7 @@ mod examples;
 mod golden;
 mod kinds;
 mod local;
+mod syslog;
 mod tls;
 mod webhook;
 
@@ -112,6 +113,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ("email", "replyto", "reply_to"),
         ("file", "fsnc", "fsync"),
         ("exec", "comand", "command"),
+        ("syslog", "adress", "address"),
     ] {
         let table = format!("{}\n{typed} = 1", example(self::kind(kind), ANYWHERE));
         let error = try_build(&table).expect_err("the key is not known");

@@ -18,15 +18,10 @@ use lettre::transport::smtp::{
     client::{AsyncSmtpConnection, AsyncTokioStream},
     extension::ClientId,
 };
-use rustls::{
-    ClientConfig,
-    pki_types::{CertificateDer, ServerName},
-};
-use rustls_platform_verifier::Verifier;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
-    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -36,9 +31,8 @@ use super::{
 };
 use crate::{
     delivery::Verdict,
-    http::CONNECT_TIMEOUT,
     secret::Secret,
-    sink::{ANSWER_BYTES_MAX, SinkError, http::Redactor},
+    sink::{ANSWER_BYTES_MAX, SinkError, dial, http::Redactor},
 };
 
 /// How the connection is kept from strangers.
@@ -101,16 +95,12 @@ impl fmt::Debug for Session {
 impl Server {
     /// Host and port, for errors.
     pub(super) fn label(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        dial::label(&self.host, self.port)
     }
 
     /// Connects, secures, greets and logs in.
     pub(super) async fn open(&self) -> Result<Session, SinkError> {
-        let tcp = self.connect().await?;
+        let tcp = dial::connect(&self.host, self.port).await?;
         let peer = tcp.peer_addr().map_err(|error| broken(self, error))?;
         let allowance: Allowance = Arc::new(AtomicUsize::new(ANSWER_BYTES_MAX));
         let shared = Arc::clone(&allowance);
@@ -133,23 +123,6 @@ impl Server {
         Ok(session)
     }
 
-    async fn connect(&self) -> Result<TcpStream, SinkError> {
-        let connecting = TcpStream::connect((self.host.as_str(), self.port));
-        let failed = || {
-            let what = format!("cannot connect to {}", self.label());
-            SinkError::new(Verdict::Retry { after: None }, what)
-        };
-        match timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(Ok(stream)) => {
-                // Each command waits for its answer: holding back small packets only delays.
-                stream.set_nodelay(true).map_err(|error| failed().caused_by(error))?;
-                Ok(stream)
-            }
-            Ok(Err(error)) => Err(failed().caused_by(error)),
-            Err(elapsed) => Err(failed().caused_by(elapsed)),
-        }
-    }
-
     async fn handshake(&self, tcp: TcpStream) -> Result<TlsStream<TcpStream>, SinkError> {
         let name = ServerName::try_from(self.host.clone()).map_err(|error| {
             fault(self, Verdict::Suspect, "has a name that no certificate can hold")
@@ -167,17 +140,8 @@ impl Server {
             fault(self, Verdict::Suspect, "cannot be verified: no usable root certificates")
                 .caused_by(error)
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = self.roots.iter().cloned();
-        let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider));
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(unusable)?
-            // The platform's verifier does check; rustls calls every verifier of others so.
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier.map_err(unusable)?))
-            .with_no_client_auth();
-        Ok(self.tls.get_or_init(|| TlsConnector::from(Arc::new(config))).clone())
+        let built = dial::connector(&self.roots, None).map_err(unusable)?;
+        Ok(self.tls.get_or_init(|| built).clone())
     }
 
     /// Speaks SMTP in the clear until the server agrees to TLS.
