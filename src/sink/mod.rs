@@ -30,6 +30,7 @@ mod file;
 mod frames;
 mod http;
 mod identity;
+mod journald;
 mod payload;
 mod record;
 mod syslog;
@@ -40,7 +41,7 @@ pub use webhook::signature;
 
 /// Every kind of sink, in the order that `sink kinds` prints them.
 pub const KINDS: &[&Kind] =
-    &[&webhook::KIND, &email::KIND, &file::KIND, &exec::KIND, &syslog::KIND];
+    &[&webhook::KIND, &email::KIND, &file::KIND, &exec::KIND, &syslog::KIND, &journald::KIND];
 
 /// How a kind of sink is named, explained and built.
 pub struct Kind {

@@ -114,6 +114,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ("file", "fsnc", "fsync"),
         ("exec", "comand", "command"),
         ("syslog", "adress", "address"),
+        ("journald", "sockt", "socket"),
     ] {
         let table = format!("{}\n{typed} = 1", example(self::kind(kind), ANYWHERE));
         let error = try_build(&table).expect_err("the key is not known");

@@ -2,6 +2,7 @@
 
 mod exec;
 mod file;
+mod journald;
 
 use std::path::Path;
 
