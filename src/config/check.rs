@@ -29,6 +29,7 @@ use crate::{
 
 pub(super) mod adapters;
 mod routes;
+mod sinks;
 
 /// What [`super::raw::RawFile`] holds.
 pub(super) const FILE_KEYS: &[&str] = &["store", "source", "sink", "route", "delivery", "worker"];
@@ -82,11 +83,17 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let sinks: Option<Vec<Sink>> = {
         let each = sinks.into_iter().enumerate();
         let checked: Vec<_> =
-            each.map(|(nth, table)| check.sink(nth, table, kinds.sinks)).collect();
+            each.map(|(nth, table)| check.sink(nth, table, kinds.sinks, &sink_names)).collect();
         checked.into_iter().collect()
     };
     let routes = check.many(&mut root, "route");
     let routes = check.routes(routes, &sink_names, sources.as_deref());
+    if let Some(sinks) = &sinks {
+        check.circles(sinks);
+    }
+    if let (Some(sinks), Some(routes)) = (&sinks, &routes) {
+        check.never_told(sinks, routes);
+    }
 
     let Check { places, mut problems, mut warnings, .. } = check;
     match (store, retry, worker, sources, sinks, routes) {
@@ -177,7 +184,17 @@ impl Check {
 
     /// Takes a list of tables that has at least one.
     fn many(&mut self, root: &mut Table, key: &str) -> Vec<Table> {
-        let tables = match root.remove(key) {
+        let tables = self.list("", root, key);
+        if tables.as_ref().is_some_and(Vec::is_empty) {
+            self.problem(key, &format!("is required; add at least one [[{key}]]"));
+        }
+        tables.unwrap_or_default()
+    }
+
+    /// Takes a list of tables out of the one at `path`, empty if it is left out. `None` if it is
+    /// something else.
+    fn list(&mut self, path: &str, table: &mut Table, key: &str) -> Option<Vec<Table>> {
+        let tables: Option<_> = match table.remove(key) {
             None => Some(Vec::new()),
             Some(Value::Array(values)) => values
                 .into_iter()
@@ -188,15 +205,16 @@ impl Check {
                 .collect(),
             Some(_) => None,
         };
-        match tables {
-            Some(tables) if !tables.is_empty() => return tables,
-            Some(_) => self.problem(key, &format!("is required; add at least one [[{key}]]")),
-            None => self.problem(
-                key,
-                &format!("must be a list of tables, each written [[{key}]] in double brackets"),
-            ),
+        if tables.is_none() {
+            let path = join(path, key);
+            let keys: Vec<_> = path.split('.').filter_map(|key| key.split('[').next()).collect();
+            let header = keys.join(".");
+            self.problem(
+                &path,
+                &format!("must be a list of tables, each written [[{header}]] in double brackets"),
+            );
         }
-        Vec::new()
+        tables
     }
 
     /// Reads the table at `path`. After a mistake, goes on without the key that was wrong.

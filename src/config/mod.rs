@@ -23,7 +23,7 @@ use toml::de::DeTable;
 
 use crate::{
     clock::Clock,
-    decide::{diff::FirstRun, retry::RetryPolicy, route::Routes},
+    decide::{diff::FirstRun, retry::RetryPolicy, route::Routes, rules::SinkRules},
     http::Clients,
     name::Name,
     options::{self, OptionError},
@@ -115,8 +115,8 @@ pub struct Sink {
     pub timeout: Duration,
     /// Most attempts at the same time. 1 keeps strict order.
     pub concurrency: usize,
-    /// Whether it is told when a failure is no longer listed.
-    pub cleared: bool,
+    /// What it is told and how much of it, and who is told in its place.
+    pub rules: SinkRules,
 }
 
 /// The worker itself.
@@ -159,7 +159,7 @@ impl fmt::Debug for Sink {
             .field("options", &Keys(&self.options))
             .field("timeout", &self.timeout)
             .field("concurrency", &self.concurrency)
-            .field("cleared", &self.cleared)
+            .field("rules", &self.rules)
             .finish()
     }
 }

@@ -40,7 +40,7 @@ use tokio::{
 };
 
 use super::{
-    Build, Kind, Parcel, Receipt, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Receipt, Sink, SinkError,
     http::Redactor,
     payload::{self, Payload},
 };
@@ -54,6 +54,8 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "exec",
     summary: "A program, with the JSON on its standard input",
+    reader: Reader::Programs,
+    limit: None,
     example: r#"
 name = "hook"
 kind = "exec"

@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Build, Kind, Parcel, Receipt, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Receipt, Sink, SinkError,
     payload::{self, Payload},
 };
 use crate::{
@@ -37,6 +37,8 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "file",
     summary: "JSON lines, appended to a file",
+    reader: Reader::Programs,
+    limit: None,
     example: r#"
 name = "record"
 kind = "file"

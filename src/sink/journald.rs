@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Build, Kind, Parcel, Receipt, Sink, SinkError, frames,
+    Build, Kind, Parcel, Reader, Receipt, Sink, SinkError, frames,
     record::{Record, records},
     unix,
 };
@@ -28,6 +28,8 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "journald",
     summary: "The systemd journal, with every detail as a field",
+    reader: Reader::Programs,
+    limit: None,
     example: r#"
 name = "journal"
 kind = "journald"

@@ -10,7 +10,10 @@ use std::{
 };
 
 use serde_json::Value;
-use taskbell::config::{self, Config, ConfigError};
+use taskbell::{
+    config::{self, Config, ConfigError},
+    decide::rules::SinkRules,
+};
 
 const REFERENCE: &str = include_str!("../../config.toml");
 
@@ -22,8 +25,11 @@ const MINIMAL: &str = r#"
     [[sink]]
     name = "oncall"
     kind = "webhook"
+    [[sink]]
+    name = "ops-mail"
+    kind = "email"
     [[route]]
-    to = ["oncall"]
+    to = ["oncall", "ops-mail"]
 "#;
 
 fn parse(text: &str) -> Config {
@@ -56,11 +62,13 @@ fn the_reference_file_shows_the_defaults() {
             assert_eq!(source.timeout, default.timeout);
             assert_eq!(source.first_run, default.first_run);
         }
-        for sink in &shown.sinks {
-            let default = minimal.sinks.first().unwrap();
+        for (sink, default) in shown.sinks.iter().zip(&minimal.sinks) {
+            assert_eq!(sink.kind.name, default.kind.name);
             assert_eq!(sink.timeout, default.timeout);
             assert_eq!(sink.concurrency, default.concurrency);
-            assert_eq!(sink.cleared, default.cleared);
+            // The example of a fallback is not the default.
+            let fallback = sink.rules.fallback.clone();
+            assert_eq!(sink.rules, SinkRules { fallback, ..default.rules.clone() });
         }
         for route in &shown.routes.0 {
             assert_eq!(route.group, minimal.routes.0.first().unwrap().group);
@@ -73,7 +81,7 @@ fn the_reference_file_shows_every_key_and_every_kind() {
     let schema = config::schema();
     let mut keys = BTreeSet::new();
     collect_keys(&schema, &mut keys);
-    for some in ["store", "retention", "source", "first_run", "since", "concurrency", "match"] {
+    for some in ["store", "retention", "source", "first_run", "since", "threshold", "match"] {
         assert!(keys.contains(some), "the schema lacks {some}");
     }
     let tables = ["store", "source", "sink", "route", "delivery", "worker"];
@@ -124,6 +132,8 @@ fn the_schema_has_one_alternative_for_each_kind_and_no_loose_ends() {
             assert!(one.pointer("/properties/timeout").is_some());
         }
     }
+    let top = schema.pointer("/properties/route/items/required/0");
+    assert_eq!(top, Some(&Value::from("to")), "a route within another may leave it out");
     let mut targets = BTreeSet::new();
     collect_refs(&schema, &mut targets);
     assert!(!targets.is_empty());

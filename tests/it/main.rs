@@ -10,6 +10,7 @@ mod architecture;
 mod config;
 mod crash;
 mod end_to_end;
+mod routes;
 mod scenarios;
 mod sink_contract;
 mod stage;

@@ -58,9 +58,10 @@ fn an_unknown_key_is_named_at_every_level() {
 fn keys_of_later_versions_are_not_taken_yet() {
     check(
         SINK_KIND,
-        "name = \"ops\"\nkind = \"fake\"\nlimit = \"10/10m\"\n",
-        &["c.toml:8: sink.ops.limit: is not a known key; known are name, kind, timeout, \
-           concurrency, cleared, auth, page_size, secret, url"],
+        "name = \"ops\"\nkind = \"fake\"\nquota = 1\n",
+        &["c.toml:8: sink.ops.quota: is not a known key; known are name, kind, timeout, \
+           concurrency, cleared, limit, storm, fallback, fallback_after, auth, page_size, secret, \
+           url"],
     );
     check(
         "",

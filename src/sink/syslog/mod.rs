@@ -23,7 +23,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Build, Kind, Parcel, Receipt, Sink, SinkError, ca, frames, identity::Identity, unix};
+use super::{
+    Build, Kind, Parcel, Reader, Receipt, Sink, SinkError, ca, frames, identity::Identity, unix,
+};
 use crate::{
     notice::Notice,
     options::{self, OptionError},
@@ -38,6 +40,8 @@ use wire::Way;
 pub(super) const KIND: Kind = Kind {
     name: "syslog",
     summary: "Syslog (RFC 5424) by TCP, TLS or UDP, or to /dev/log",
+    reader: Reader::Programs,
+    limit: None,
     example: r#"
 name = "log"
 kind = "syslog"
