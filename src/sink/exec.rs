@@ -248,7 +248,8 @@ impl Exec {
             what.push_str(": ");
             what.push_str(&self.redactor.excerpt(line));
         }
-        Err(SinkError::new(verdict, what))
+        // One that was ended from outside may have done its work before.
+        Err(SinkError { uncertain: status.signal().is_some(), ..SinkError::new(verdict, what) })
     }
 }
 

@@ -99,7 +99,7 @@ struct Place {
 }
 
 impl Place {
-    fn append(&self, line: &[u8]) -> io::Result<()> {
+    fn append(&self, line: &[u8]) -> Result<(), Failed> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut file, is_new) = open(&self.path)?;
         let mut text = Vec::with_capacity(line.len() + 2);
@@ -111,29 +111,37 @@ impl Place {
         // Once, not until all is written: the rest of a line could land behind somebody else's.
         let written = file.write(&text)?;
         if written < text.len() {
-            return Err(io::Error::new(ErrorKind::StorageFull, "only part of the line fitted"));
+            let error = io::Error::new(ErrorKind::StorageFull, "only part of the line fitted");
+            return Err(error.into());
         }
         if self.fsync {
-            file.sync_data()?;
-            if is_new {
-                // Else the name of the file is lost with the power, and the line with it.
-                File::open(folder(&self.path))?.sync_all()?;
-            }
+            self.sync(&file, is_new).map_err(|error| Failed { error, uncertain: true })?;
         }
         Ok(())
     }
 
-    fn reach(&self) -> io::Result<()> {
+    fn sync(&self, file: &File, is_new: bool) -> io::Result<()> {
+        file.sync_data()?;
+        if is_new {
+            // Else the name of the file is lost with the power, and the line with it.
+            File::open(folder(&self.path))?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn reach(&self) -> Result<(), Failed> {
         match fs::symlink_metadata(&self.path) {
-            Ok(_) => open_existing(&self.path).map(drop),
+            Ok(_) => Ok(open_existing(&self.path).map(drop)?),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Ok(access(folder(&self.path), Access::WRITE_OK | Access::EXEC_OK)?)
+                let found = access(folder(&self.path), Access::WRITE_OK | Access::EXEC_OK);
+                Ok(found.map_err(io::Error::from)?)
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     }
 
-    fn failed(&self, error: io::Error) -> SinkError {
+    fn failed(&self, failed: Failed) -> SinkError {
+        let Failed { error, uncertain } = failed;
         let verdict = match error.kind() {
             ErrorKind::NotFound
             | ErrorKind::PermissionDenied
@@ -148,7 +156,20 @@ impl Place {
             }
             _ => Verdict::Retry { after: None },
         };
-        SinkError::new(verdict, format!("cannot write to {}", self.path.display())).caused_by(error)
+        let what = format!("cannot write to {}", self.path.display());
+        SinkError { uncertain, ..SinkError::new(verdict, what).caused_by(error) }
+    }
+}
+
+/// Why there is no line, or why there may be one all the same.
+struct Failed {
+    error: io::Error,
+    uncertain: bool,
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self { error, uncertain: false }
     }
 }
 
@@ -219,6 +240,9 @@ impl Sink for Lines {
 }
 
 /// Does what may wait for a disk where nothing else has to wait for it.
-async fn off_the_runtime(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+async fn off_the_runtime(
+    work: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Result<(), Failed> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Failed { error: io::Error::other(error), uncertain: true }))
 }

@@ -13,8 +13,9 @@ use crate::delivery::Verdict;
 /// Hands over each of `messages`. Waits while the daemon has no room.
 pub(super) async fn send(path: &Path, messages: &[&[u8]]) -> Result<(), SinkError> {
     let socket = connect(path)?;
-    for message in messages {
-        socket.send(message).await.map_err(|error| failed(path, error))?;
+    for (nth, message) in messages.iter().enumerate() {
+        let sent = socket.send(message).await;
+        sent.map_err(|error| SinkError { uncertain: nth > 0, ..failed(path, error) })?;
     }
     Ok(())
 }

@@ -141,6 +141,7 @@ async fn a_closed_port_is_worth_another_try_and_the_error_names_the_host() {
         let sink = build(&example(kind, closed));
         let error = send(&*sink, &examples::one()).await.expect_err("nobody listens");
         assert_eq!(error.verdict, Verdict::Retry { after: None }, "{}", kind.name);
+        assert!(!error.uncertain, "{}: nothing was sent", kind.name);
         assert!(error.to_string().contains(&closed.to_string()), "{}: {error}", kind.name);
         assert!(Chain(&error).to_string().contains("refused"), "{}", Chain(&error));
         let error = sink.probe().await.expect_err("nobody listens");

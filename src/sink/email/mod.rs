@@ -161,7 +161,11 @@ impl Email {
         let body = body.strip_suffix(b"\r\n").unwrap_or(body);
         match smtp.message(body).await {
             Ok(_) => Outcome::Taken { refused: no },
-            Err(error) => failed("the mail", error),
+            // Without a word behind the mail, it may have been accepted all the same.
+            Err(error) => {
+                let uncertain = error.status().is_none();
+                Outcome::Failed(SinkError { uncertain, ..refused(server, "the mail", &error) })
+            }
         }
     }
 }

@@ -138,6 +138,11 @@ impl Remote {
         self.fault(verdict, what).caused_by(error)
     }
 
+    /// The same, after something was sent.
+    fn cut_off(&self, what: &str, error: io::Error) -> SinkError {
+        SinkError { uncertain: true, ..self.broken(what, error) }
+    }
+
     pub(super) async fn connect(&self) -> Result<TcpStream, SinkError> {
         dial::connect(&self.host, self.port).await
     }
@@ -174,7 +179,8 @@ impl Remote {
                 Ok(Ok(_)) | Err(_) => Ok(()),
             }
         };
-        sending.await.map_err(|error| self.broken("did not take a datagram", error))
+        let cut = |error| self.cut_off("did not take a datagram", error);
+        sending.await.map_err(cut)
     }
 
     /// Writes everything, ends our side and waits for the receiver to end its own.
@@ -188,7 +194,7 @@ impl Remote {
             stream.shutdown().await?;
             timeout(FAREWELL_WAIT, drain(&mut stream)).await.unwrap_or(Ok(()))
         };
-        talk.await.map_err(|error: io::Error| self.broken("broke the connection", error))
+        talk.await.map_err(|error: io::Error| self.cut_off("broke the connection", error))
     }
 }
 
