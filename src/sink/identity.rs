@@ -52,6 +52,11 @@ impl Identity {
         Ok(Some(Self { pem }))
     }
 
+    /// Certificates and key in one text.
+    pub(super) fn pem(&self) -> &[u8] {
+        &self.pem
+    }
+
     /// Certificates and key apart.
     pub(super) fn parts(
         &self,

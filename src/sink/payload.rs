@@ -38,8 +38,9 @@ pub(super) struct Payload<'a> {
     data: Data<'a>,
 }
 
+/// What it is about.
 #[derive(Debug, Serialize)]
-struct Data<'a> {
+pub(super) struct Data<'a> {
     schema_version: u32,
     reason: &'a str,
     sink: &'a str,
@@ -90,7 +91,19 @@ struct Server<'a> {
 
 impl<'a> Payload<'a> {
     pub(super) fn of(notice: &'a Notice) -> Self {
-        let data = Data {
+        let data = Data::of(notice);
+        Self { id: None, kind: notice.kind.as_str(), timestamp: notice.created_at, data }
+    }
+
+    /// The same, and names itself.
+    pub(super) fn with_id(notice: &'a Notice) -> Self {
+        Self { id: Some(notice.id.as_str()), ..Self::of(notice) }
+    }
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn of(notice: &'a Notice) -> Self {
+        Self {
             schema_version: SCHEMA_VERSION,
             reason: &notice.reason,
             sink: notice.sink.as_str(),
@@ -103,13 +116,7 @@ impl<'a> Payload<'a> {
             since: notice.since,
             still_open: notice.still_open,
             coverage: notice.coverage,
-        };
-        Self { id: None, kind: notice.kind.as_str(), timestamp: notice.created_at, data }
-    }
-
-    /// The same, and names itself.
-    pub(super) fn with_id(notice: &'a Notice) -> Self {
-        Self { id: Some(notice.id.as_str()), ..Self::of(notice) }
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod local;
 mod syslog;
 mod tls;
 mod webhook;
+mod webhook_more;
 
 /// Any port of this host.
 const ANYWHERE: SocketAddr =

@@ -10,7 +10,7 @@ use taskbell::{
 };
 use tempfile::TempDir;
 
-use super::{ANYWHERE, build, examples, now, send, word};
+use super::{ANYWHERE, build, examples, now, send, try_build, word};
 
 /// An authority of our own, and from it certificates for `localhost` and for a client.
 pub(super) struct Stage {
@@ -89,6 +89,41 @@ async fn a_webhook_goes_only_to_a_host_with_a_good_certificate() {
         assert_eq!(word(&result), expected, "{host} {trusted} {result:?}");
     }
     assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_receiver_that_wants_our_certificate_gets_it() {
+    let stage = Stage::new();
+    let clock = Arc::new(FixedClock(now()));
+    let tls = Arc::clone(&stage.mutual);
+    let receiver = WebhookReceiver::start_tls(ANYWHERE, Vec::new(), clock, tls).await.unwrap();
+    let url = format!("https://localhost:{}/", receiver.address().port());
+    for (identity, taken) in [(stage.client_files(), true), (String::new(), false)] {
+        let table =
+            format!("name = 'a'\nkind = 'webhook'\nurl = '{url}'\n{}\n{identity}", stage.ca_file());
+        let result = send(&*build(&table), &examples::one()).await;
+        assert_eq!(result.is_ok(), taken, "{result:?}");
+    }
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[test]
+fn a_certificate_and_its_key_go_together() {
+    let stage = Stage::new();
+    let file = |name: &str| stage.file(name).display().to_string();
+    let (cert, key) = (file("client.pem"), file("client.key"));
+    let one = |option: &str, file: &str| format!("{option} = '{file}'\n");
+    let both = |cert: &str, key: &str| one("client_cert", cert) + &one("client_key", key);
+    for (url, files, expected) in [
+        ("https://h", one("client_cert", &cert), "client_key: is required with client_cert"),
+        ("https://h", one("client_key", &key), "client_cert: is required with client_key"),
+        ("http://h", both(&cert, &key), "client_cert: is for https:// only"),
+        ("https://h", both(&key, &key), &format!("client_cert: {key} holds no PEM certificate")),
+        ("https://h", both(&cert, &cert), &format!("client_key: {cert} holds no PEM private key")),
+    ] {
+        let table = format!("name = 'a'\nkind = 'webhook'\nurl = '{url}'\n{files}");
+        assert_eq!(try_build(&table).unwrap_err().to_string(), expected);
+    }
 }
 
 #[tokio::test]
