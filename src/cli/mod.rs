@@ -21,6 +21,7 @@ mod out;
 mod papers;
 mod run;
 pub mod simulate;
+mod verify;
 
 /// Tells people about failed cloud tasks, and keeps trying until they were told.
 #[derive(Debug, Parser)]
@@ -91,6 +92,8 @@ enum Command {
     /// The deliveries on record
     #[command(subcommand)]
     Delivery(look::DeliveryCommand),
+    /// Check a signed webhook: headers and body on standard input
+    Verify(verify::Args),
     /// Print the completions for a shell
     Completions(papers::CompletionsArgs),
     /// Write the man pages into a folder
@@ -141,6 +144,7 @@ async fn dispatch(global: Global, command: Command) -> Exit {
                 Err(error) => out::fail(&error, None, Exit::Failed),
             }
         }
+        Command::Verify(args) => verify::run(&args, global.output),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::Schema => out::json(&crate::config::schema()),
