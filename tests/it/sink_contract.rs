@@ -20,6 +20,7 @@ mod examples;
 mod golden;
 mod kinds;
 mod local;
+mod peer;
 mod syslog;
 mod tls;
 mod webhook;

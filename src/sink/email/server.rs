@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
     client::{AsyncSmtpConnection, AsyncTokioStream},
@@ -26,11 +27,12 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    refusal::{broken, fault, insecure, refused},
+    refusal::{broken, fault, insecure, refused, refused_hiding},
     wire::{Allowance, Wire},
 };
 use crate::{
     delivery::Verdict,
+    options::SecretRef,
     secret::Secret,
     sink::{ANSWER_BYTES_MAX, SinkError, dial, http::Redactor},
 };
@@ -47,10 +49,16 @@ pub(super) enum Security {
 }
 
 /// Who we are to the server.
-#[derive(Clone)]
-pub(super) struct Login {
-    pub(super) username: String,
-    pub(super) password: Secret,
+pub(super) enum Login {
+    Password {
+        username: String,
+        password: Secret,
+    },
+    /// An access token, read anew at each log-in.
+    Token {
+        username: String,
+        token: SecretRef,
+    },
 }
 
 /// A mail server and how to speak to it.
@@ -203,15 +211,55 @@ impl Server {
     }
 
     async fn log_in(&self, session: &mut Session) -> Result<(), SinkError> {
-        let Some(login) = &self.login else { return Ok(()) };
-        let credentials =
-            Credentials::new(login.username.clone(), login.password.expose().to_owned());
-        let mechanisms = [Mechanism::Plain, Mechanism::Login];
-        if session.smtp.server_info().get_auth_mechanism(&mechanisms).is_none() {
-            return Err(fault(self, Verdict::Suspect, "offers neither AUTH PLAIN nor AUTH LOGIN"));
+        match &self.login {
+            None => Ok(()),
+            Some(Login::Password { username, password }) => {
+                let mechanisms = [Mechanism::Plain, Mechanism::Login];
+                self.must_offer(session, &mechanisms, "AUTH PLAIN or AUTH LOGIN")?;
+                let who = Credentials::new(username.clone(), password.expose().to_owned());
+                let answer = session.smtp.auth(&mechanisms, &who).await;
+                answer.map(drop).map_err(|error| refused(self, "the log-in", &error))
+            }
+            Some(Login::Token { username, token }) => {
+                self.must_offer(session, &[Mechanism::Xoauth2], "AUTH XOAUTH2")?;
+                let token = token.read().map_err(|problem| {
+                    SinkError::new(Verdict::Suspect, format!("no token to log in with: {problem}"))
+                })?;
+                self.show_token(session, username, &token).await
+            }
         }
-        let answer = session.smtp.auth(&mechanisms, &credentials).await;
-        answer.map(drop).map_err(|error| refused(self, "the log-in", &error))
+    }
+
+    fn must_offer(
+        &self,
+        session: &Session,
+        mechanisms: &[Mechanism],
+        names: &str,
+    ) -> Result<(), SinkError> {
+        match session.smtp.server_info().get_auth_mechanism(mechanisms) {
+            Some(_) => Ok(()),
+            None => Err(fault(self, Verdict::Suspect, &format!("does not offer {names}"))),
+        }
+    }
+
+    async fn show_token(
+        &self,
+        session: &mut Session,
+        username: &str,
+        token: &Secret,
+    ) -> Result<(), SinkError> {
+        let who = Credentials::new(username.to_owned(), token.expose().to_owned());
+        let Err(error) = session.smtp.auth(&[Mechanism::Xoauth2], &who).await else {
+            return Ok(());
+        };
+        if error.is_client() {
+            // A token that has run out is answered with a question, which has no good answer.
+            return Err(fault(self, Verdict::Suspect, "refused the log-in: the token is not good"));
+        }
+        let said = Mechanism::Xoauth2.response(&who, None).unwrap_or_default();
+        let said = Secret::new(STANDARD.encode(said));
+        let redactor = Redactor::new(&[token.expose(), said.expose()]);
+        Err(refused_hiding(self, &redactor, "the log-in", &error))
     }
 }
 
