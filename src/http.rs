@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::{Certificate, Client, Response, header::HeaderMap, redirect::Policy};
+use reqwest::{Certificate, Client, Identity, Response, header::HeaderMap, redirect::Policy};
 use url::Url;
 
 /// Longest wait for a TCP and TLS handshake. Shorter than every request limit, so that a host
@@ -30,6 +30,7 @@ pub struct Clients {
     plain: Arc<OnceLock<Client>>,
     tls: Arc<OnceLock<Client>>,
     roots: Arc<Vec<Certificate>>,
+    identity: Option<Identity>,
 }
 
 impl Clients {
@@ -37,6 +38,12 @@ impl Clients {
     #[must_use]
     pub fn trusting(roots: Vec<Certificate>) -> Self {
         Self { roots: Arc::new(roots), ..Self::default() }
+    }
+
+    /// The same, and show `identity` to receivers that want to see a certificate.
+    #[must_use]
+    pub fn showing(self, identity: Identity) -> Self {
+        Self { identity: Some(identity), ..Self::trusting(self.roots.to_vec()) }
     }
 
     /// The client for `url`.
@@ -50,7 +57,7 @@ impl Clients {
         if let Some(client) = cell.get() {
             return Ok(client.clone());
         }
-        let client = build(tls, &self.roots)?;
+        let client = build(tls, &self.roots, self.identity.as_ref())?;
         Ok(cell.get_or_init(|| client).clone())
     }
 }
@@ -67,7 +74,11 @@ pub fn install_crypto() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-fn build(tls: bool, roots: &[Certificate]) -> Result<Client, reqwest::Error> {
+fn build(
+    tls: bool,
+    roots: &[Certificate],
+    identity: Option<&Identity>,
+) -> Result<Client, reqwest::Error> {
     install_crypto();
     let builder = Client::builder()
         .user_agent(USER_AGENT)
@@ -77,7 +88,8 @@ fn build(tls: bool, roots: &[Certificate]) -> Result<Client, reqwest::Error> {
         .tcp_nodelay(true);
     // The plain client trusts nobody and thereby loads nothing.
     let builder = if tls {
-        builder.tls_certs_merge(roots.iter().cloned())
+        let builder = builder.tls_certs_merge(roots.iter().cloned());
+        identity.into_iter().fold(builder, |builder, one| builder.identity(one.clone()))
     } else {
         builder.tls_certs_only([])
     };

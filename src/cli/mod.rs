@@ -24,6 +24,7 @@ mod plan;
 mod route;
 mod run;
 pub mod simulate;
+mod verify;
 
 /// Tells people about failed cloud tasks, and keeps trying until they were told.
 #[derive(Debug, Parser)]
@@ -109,6 +110,8 @@ enum Command {
     /// Other configs
     #[command(subcommand)]
     Config(plan::ConfigCommand),
+    /// Check a signed webhook: headers and body on standard input
+    Verify(verify::Args),
     /// Print the completions for a shell
     Completions(papers::CompletionsArgs),
     /// Write the man pages into a folder
@@ -159,6 +162,7 @@ async fn dispatch(global: Global, command: Command) -> Exit {
                 Err(error) => out::fail(&error, None, Exit::Failed),
             }
         }
+        Command::Verify(args) => verify::run(&args, global.output),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::Schema => out::json(&crate::config::schema()),

@@ -18,7 +18,10 @@ const KEYS: &[&str] =
 const READABLE_BY_OTHERS: u32 = 0o044;
 
 /// Tables that hold secrets. A text in the place of one may be a secret that was misplaced.
-const TABLES: &[&str] = &["auth"];
+const TABLES: &[&str] = &["auth", HEADERS];
+
+/// The table whose every value is a secret, whatever its key.
+const HEADERS: &str = "headers";
 
 /// Whether what stands at `path`, or in place of a table on the way to it, may be a secret.
 pub(super) fn is_secret(path: &str) -> bool {
@@ -49,11 +52,13 @@ pub(super) fn exposed(config: &Config, mode: u32) -> Option<Warning> {
 }
 
 fn literals(path: &str, table: &Table, found: &mut Vec<String>) {
+    let all = path.rsplit('.').next() == Some(HEADERS);
     for (key, value) in table {
         let path = join(path, key);
+        let is_named = all || KEYS.contains(&key.as_str());
         match value {
             Value::Table(table) => literals(&path, table, found),
-            value if KEYS.contains(&key.as_str()) && is_literal(value) => found.push(path),
+            value if is_named && is_literal(value) => found.push(path),
             _ => (),
         }
     }

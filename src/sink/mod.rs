@@ -23,14 +23,25 @@ use crate::{
 };
 
 mod ca;
+mod dial;
 mod email;
+mod exec;
+mod file;
+mod frames;
 mod http;
+mod identity;
+mod journald;
+mod payload;
+mod record;
+mod syslog;
+mod unix;
 mod webhook;
 
 pub use webhook::signature;
 
 /// Every kind of sink, in the order that `sink kinds` prints them.
-pub const KINDS: &[&Kind] = &[&webhook::KIND, &email::KIND];
+pub const KINDS: &[&Kind] =
+    &[&webhook::KIND, &email::KIND, &file::KIND, &exec::KIND, &syslog::KIND, &journald::KIND];
 
 /// How a kind of sink is named, explained and built.
 pub struct Kind {
@@ -43,8 +54,8 @@ pub struct Kind {
     /// The `limit` of a sink that has none of its own, as the config writes it: below what the
     /// service itself refuses. `None`: no limit.
     pub limit: Option<&'static str>,
-    /// A `[[sink]]` table that works once `{endpoint}` (host and port) is filled in. The contract
-    /// suite builds it, so it cannot go stale.
+    /// A `[[sink]]` table that works once `{endpoint}` (host and port) or, of a kind that stays on
+    /// this host, `{folder}` is filled in. The contract suite builds it, so it cannot go stale.
     pub example: &'static str,
     /// The JSON Schema of the kind's own keys.
     pub schema: fn() -> schemars::Schema,

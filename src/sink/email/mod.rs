@@ -73,6 +73,8 @@ struct Options {
     username: Option<String>,
     /// Password to log in with.
     password: Option<SecretRef>,
+    /// Another way to log in, in the place of `username` and `password`.
+    auth: Option<Auth>,
     /// The sender: an address, or `name <address>`.
     from: String,
     /// The recipients, 1 to 50.
@@ -87,6 +89,20 @@ struct Options {
     /// Allows `smtp://` to a server that is not on this host.
     #[serde(default)]
     insecure: bool,
+}
+
+/// Another way to log in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum Auth {
+    /// An `OAuth` 2 access token by `XOAUTH2`, as Gmail and Microsoft 365 want.
+    Xoauth2 {
+        /// The mailbox.
+        username: String,
+        /// The access token. It lives for an hour or so and is read anew at each log-in: whatever
+        /// renews it writes it into a file.
+        token: SecretRef,
+    },
 }
 
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
@@ -143,7 +159,7 @@ impl Email {
         let mut no = Vec::new();
         for address in to {
             if let Err(error) = smtp.command(Rcpt::new(address.clone(), Vec::new())).await {
-                match Reply::of(server, &error) {
+                match Reply::of(&server.redactor, &error) {
                     Some(reply) if !reply.is_goodbye() => no.push((address.clone(), reply)),
                     _ => return failed("a recipient", error),
                 }
@@ -161,7 +177,11 @@ impl Email {
         let body = body.strip_suffix(b"\r\n").unwrap_or(body);
         match smtp.message(body).await {
             Ok(_) => Outcome::Taken { refused: no },
-            Err(error) => failed("the mail", error),
+            // Without a word behind the mail, it may have been accepted all the same.
+            Err(error) => {
+                let uncertain = error.status().is_none();
+                Outcome::Failed(SinkError { uncertain, ..refused(server, "the mail", &error) })
+            }
         }
     }
 }

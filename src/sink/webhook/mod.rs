@@ -4,7 +4,10 @@
 //! ids drops repeats. `webhook-timestamp` and the signature renew. Any 2xx is a yes, whatever
 //! its body says.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -14,6 +17,8 @@ use serde::Deserialize;
 use super::{
     Build, Kind, Parcel, Reader, Receipt, Sink, SinkError, ca,
     http::{Endpoint, Redactor},
+    identity::Identity,
+    payload::{self, Payload},
 };
 use crate::{
     delivery::Verdict,
@@ -23,11 +28,15 @@ use crate::{
     secret::Secret,
 };
 
-mod payload;
+mod alertmanager;
+mod cloudevents;
+mod request;
 mod secrets;
 pub mod signature;
 
-use payload::Payload;
+use alertmanager::Body;
+use cloudevents::Event;
+use request::{Added, Auth};
 use secrets::SecretList;
 use signature::{Key, signature};
 
@@ -46,9 +55,6 @@ secret = "whsec_dGFza2JlbGwtZXhhbXBsZS1zZWNyZXQtMDE="
     build,
 };
 
-/// Room for the payload of one failure, so that the usual notice is written without growing.
-const PAYLOAD_BYTES: usize = 1024;
-
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
@@ -58,12 +64,47 @@ const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature
 struct Options {
     /// Where to post: `https://…` or `http://…`. The path may be a secret.
     url: SecretRef,
-    /// Signs each request: `whsec_` and base64 of 24 to 64 bytes. A list, newest first, while a
-    /// secret is being replaced. Without it requests are not signed.
+    /// Signs each request: `whsec_` and base64 of 24 to 64 bytes, or `whsk_` and base64 of an
+    /// Ed25519 key. A list, newest first, while a secret is being replaced. Without it requests
+    /// are not signed.
     #[serde(default)]
     secret: SecretList,
+    /// What the body is: `standard`, `cloudevents` or `alertmanager`. Default: `standard`.
+    #[serde(default)]
+    format: Format,
+    /// More headers, by name. Their values are secrets.
+    #[serde(default)]
+    headers: BTreeMap<String, SecretRef>,
+    /// Who we are to the receiver, beside the signature.
+    auth: Option<Auth>,
     /// PEM file of certificates to trust beside those of the host.
     ca_file: Option<PathBuf>,
+    /// PEM file of our own certificate, for receivers that want one.
+    client_cert: Option<PathBuf>,
+    /// PEM file of its key.
+    client_key: Option<PathBuf>,
+}
+
+/// What the body is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// `{"type", "timestamp", "data"}`, as Standard Webhooks recommends.
+    #[default]
+    Standard,
+    /// A `CloudEvents` 1.0 event in structured mode.
+    CloudEvents,
+    /// What Alertmanager posts to its webhooks.
+    Alertmanager,
+}
+
+impl Format {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Standard | Self::Alertmanager => "application/json",
+            Self::CloudEvents => cloudevents::CONTENT_TYPE,
+        }
+    }
 }
 
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
@@ -76,26 +117,40 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
         .map(|secret| Key::parse(secret.expose()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| OptionError::new("secret", error.to_string()))?;
-    let clients = match options.ca_file {
-        None => build.clients,
-        Some(path) => clients_trusting(&path).map_err(wrong("ca_file"))?,
+    let Added { headers, secrets: more } = request::added(&options.headers, options.auth.as_ref())?;
+    let identity = Identity::read(options.client_cert.as_deref(), options.client_key.as_deref())?;
+    let clients = match (&options.ca_file, &identity) {
+        (None, None) => build.clients,
+        (roots, identity) => clients_of_its_own(roots.as_deref(), identity.as_ref())?,
     };
-    let endpoint = Endpoint::new(&url, clients, redactor(&secrets)).map_err(wrong("url"))?;
-    Ok(Box::new(Webhook { endpoint, keys }))
+    let hidden: Vec<Secret> = secrets.into_iter().chain(more).collect();
+    let endpoint = Endpoint::new(&url, clients, redactor(&hidden)).map_err(wrong("url"))?;
+    if identity.is_some() && !endpoint.origin().starts_with("https:") {
+        return Err(OptionError::new("client_cert", "is for https:// only"));
+    }
+    Ok(Box::new(Webhook { endpoint, keys, format: options.format, headers }))
 }
 
-fn clients_trusting(path: &std::path::Path) -> Result<Clients, String> {
-    let roots = ca::read(path)?;
+/// Clients that trust `roots` too, and show `identity`.
+fn clients_of_its_own(
+    roots: Option<&Path>,
+    identity: Option<&Identity>,
+) -> Result<Clients, OptionError> {
+    let wrong = |key: &'static str| move |problem: String| OptionError::new(key, problem);
+    let roots = roots.map(ca::read).transpose().map_err(wrong("ca_file"))?.unwrap_or_default();
     let roots = roots.iter().map(|root| reqwest::Certificate::from_der(root));
-    roots.collect::<Result<_, _>>().map(Clients::trusting).map_err(|error| error.to_string())
+    let roots: Result<Vec<_>, _> = roots.collect();
+    let clients = Clients::trusting(roots.map_err(|error| wrong("ca_file")(error.to_string()))?);
+    let Some(identity) = identity else { return Ok(clients) };
+    let identity = reqwest::Identity::from_pem(identity.pem());
+    let unusable = |error: reqwest::Error| wrong("client_cert")(error.to_string());
+    Ok(clients.showing(identity.map_err(unusable)?))
 }
 
 /// Hides each secret with its mark and without.
 fn redactor(secrets: &[Secret]) -> Redactor {
-    let both = secrets
-        .iter()
-        .map(Secret::expose)
-        .flat_map(|secret| [secret, secret.strip_prefix("whsec_").unwrap_or(secret)]);
+    let both =
+        secrets.iter().map(Secret::expose).flat_map(|secret| [secret, signature::unmarked(secret)]);
     Redactor::new(&both.collect::<Vec<_>>())
 }
 
@@ -104,6 +159,9 @@ struct Webhook {
     endpoint: Endpoint,
     /// Empty: requests are not signed.
     keys: Vec<Key>,
+    format: Format,
+    /// Of the operator's, with `authorization`.
+    headers: HeaderMap,
 }
 
 impl Webhook {
@@ -114,8 +172,8 @@ impl Webhook {
             })
         };
         let timestamp = parcel.now.as_second().to_string();
-        let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.format.content_type()));
         headers.insert(WEBHOOK_ID, value(parcel.id.as_str())?);
         headers.insert(WEBHOOK_TIMESTAMP, value(&timestamp)?);
         if !self.keys.is_empty() {
@@ -129,10 +187,11 @@ impl Webhook {
 #[async_trait]
 impl Sink for Webhook {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        let mut body = Vec::with_capacity(PAYLOAD_BYTES);
-        serde_json::to_writer(&mut body, &Payload::of(notice))
-            .expect("a Vec takes everything and the payload has text keys only");
-        body
+        match self.format {
+            Format::Standard => payload::json(&Payload::of(notice)),
+            Format::CloudEvents => payload::json(&Event::of(notice)),
+            Format::Alertmanager => payload::json(&Body::of(notice)),
+        }
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {

@@ -5,10 +5,10 @@ use std::{fs, path::PathBuf};
 
 use taskbell::render;
 
-use super::{ANYWHERE, build, example, examples, kind};
+use super::{ANYWHERE, build, example, examples, kind, kinds};
 
 #[track_caller]
-fn check(name: &str, actual: &[u8]) {
+pub(super) fn check(name: &str, actual: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if taskbell::options::env("BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -28,6 +28,18 @@ fn webhook_payloads_are_as_reviewed() {
     for (case, notice) in examples::all() {
         let body = sink.render(&notice);
         check(&format!("webhook/{case}.json"), &body);
+    }
+}
+
+#[test]
+fn webhooks_in_other_formats_are_as_reviewed() {
+    for format in ["cloudevents", "alertmanager"] {
+        let table = format!("{}\nformat = '{format}'", example(kind("webhook"), ANYWHERE));
+        let sink = build(&table);
+        let each = examples::all().into_iter().chain(kinds::all()).map(|(case, notice)| {
+            format!("== {case}\n{}\n", String::from_utf8(sink.render(&notice)).unwrap())
+        });
+        check(&format!("webhook/{format}.txt"), each.collect::<String>().as_bytes());
     }
 }
 

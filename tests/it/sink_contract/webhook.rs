@@ -175,7 +175,7 @@ fn wrong_options_are_named_by_their_key() {
         ("url = { env = 'TASKBELL_UNSET' }", "url: environment variable TASKBELL_UNSET is not set"),
         ("url = { fil = 'x' }", "url.fil: is not a known key; did you mean `file`?"),
         ("url = 'http://h'\nsecret = 'whsec_AAAA'", length),
-        ("url = 'http://h'\nsecret = 'p w'", "secret: must be `whsec_` and base64"),
+        ("url = 'http://h'\nsecret = 'p w'", "secret: must be `whsec_` or `whsk_` and base64"),
         ("url = 'http://h'\nsecret = []", "secret: a list holds 1 to 4 secrets"),
         (
             "url = 'http://h'\nsecret = [{ env = 'TASKBELL_UNSET' }]",
