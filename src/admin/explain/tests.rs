@@ -234,7 +234,7 @@ fn the_chain_is_in_the_order_of_events() {
     let steps: Vec<String> = explained
         .steps
         .iter()
-        .map(|step| format!("{}: {}", step.at.map_or(-1, |at| at.as_second()), step.what))
+        .map(|step| format!("{}: {}", step.at.map_or(-1, Timestamp::as_second), step.what))
         .collect();
     assert_eq!(
         steps,

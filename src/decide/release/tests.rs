@@ -187,8 +187,8 @@ fn folded(order: &FoldOrder, acked: u64) -> String {
     }
     let views =
         BTreeMap::from([(name("prod"), SourceView { standing: 9, ..SourceView::default() })]);
-    let folded = folder.finish(&Heritage { deliveries: 3, ..Heritage::default() }, &views);
-    let opened = folded.opened.iter().map(|one| {
+    let done = folder.finish(&Heritage { deliveries: 3, ..Heritage::default() }, &views);
+    let opened = done.opened.iter().map(|one| {
         let ids: Vec<u64> = one.all().iter().map(|id| id.0).collect();
         let held = match &one.delivery.state {
             DeliveryState::Held { by, .. } => format!(" held by {by}"),
@@ -197,7 +197,7 @@ fn folded(order: &FoldOrder, acked: u64) -> String {
         let cleared = one.delivery.cleared.len();
         format!("{ids:?} cleared {cleared}, {} more open{held}", one.delivery.still_open)
     });
-    let dropped = folded.dropped.iter().map(|(id, why)| format!("{id} dropped: {why}"));
+    let dropped = done.dropped.iter().map(|(id, why)| format!("{id} dropped: {why}"));
     opened.chain(dropped).collect::<Vec<_>>().join("; ")
 }
 
