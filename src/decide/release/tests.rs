@@ -210,7 +210,7 @@ fn what_a_silence_held_is_told_if_it_stands_and_nothing_else_holds_it() {
     };
     let ended = silence(1, "source = prod", 900, OnExpire::Digest);
     assert_eq!(
-        folded(&order(&[ended.clone()]), 0),
+        folded(&order(std::slice::from_ref(&ended)), 0),
         "[1, 3] cleared 0, 7 more open; 2 dropped: it cleared while it was held"
     );
     let binds = silence(2, "action = bind", 2_000, OnExpire::Digest);
