@@ -17,4 +17,5 @@ mod scenarios;
 mod sink_contract;
 mod stage;
 mod store_contract;
+mod storm;
 mod verify;
