@@ -17,3 +17,4 @@ mod scenarios;
 mod sink_contract;
 mod stage;
 mod store_contract;
+mod timeline;
