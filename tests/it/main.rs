@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod commands;
 mod config;
 mod crash;
 mod end_to_end;
@@ -18,4 +19,5 @@ mod sink_contract;
 mod stage;
 mod store_contract;
 mod storm;
+mod timeline;
 mod verify;
