@@ -15,8 +15,10 @@ use crate::{
     text,
 };
 
+mod brief;
 mod html;
 
+pub use brief::{Brief, Item, LIST_COMMAND, Tone};
 pub use html::html;
 
 /// Longest name in a headline. Subjects are cut by every mail client at about this length.
