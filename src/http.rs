@@ -14,6 +14,10 @@ use jiff::Timestamp;
 use reqwest::{Certificate, Client, Response, header::HeaderMap, redirect::Policy};
 use url::Url;
 
+mod guard;
+
+pub use guard::{PrivateAddress, is_private};
+
 /// Longest wait for a TCP and TLS handshake. Shorter than every request limit, so that a host
 /// that swallows packets is reported as such.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,6 +34,7 @@ pub struct Clients {
     plain: Arc<OnceLock<Client>>,
     tls: Arc<OnceLock<Client>>,
     roots: Arc<Vec<Certificate>>,
+    public_only: bool,
 }
 
 impl Clients {
@@ -37,6 +42,28 @@ impl Clients {
     #[must_use]
     pub fn trusting(roots: Vec<Certificate>) -> Self {
         Self { roots: Arc::new(roots), ..Self::default() }
+    }
+
+    /// Clients of their own with the same trust that refuse private addresses. They use no proxy:
+    /// what a proxy resolves cannot be looked at.
+    #[must_use]
+    pub fn public_only(&self) -> Self {
+        Self { roots: Arc::clone(&self.roots), public_only: true, ..Self::default() }
+    }
+
+    /// Whether these clients refuse private addresses.
+    #[must_use]
+    pub fn are_public_only(&self) -> bool {
+        self.public_only
+    }
+
+    /// Refuses a URL that these clients must not go to, as far as it says so itself.
+    ///
+    /// # Errors
+    ///
+    /// [`PrivateAddress`].
+    pub fn check(&self, url: &Url) -> Result<(), PrivateAddress> {
+        if self.public_only { guard::check(url) } else { Ok(()) }
     }
 
     /// The client for `url`.
@@ -50,8 +77,30 @@ impl Clients {
         if let Some(client) = cell.get() {
             return Ok(client.clone());
         }
-        let client = build(tls, &self.roots)?;
+        let client = self.build(tls)?;
         Ok(cell.get_or_init(|| client).clone())
+    }
+
+    fn build(&self, tls: bool) -> Result<Client, reqwest::Error> {
+        install_crypto();
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(Duration::from_secs(90))
+            .tcp_nodelay(true);
+        // The plain client trusts nobody and thereby loads nothing.
+        let builder = if tls {
+            builder.tls_certs_merge(self.roots.iter().cloned())
+        } else {
+            builder.tls_certs_only([])
+        };
+        let builder = if self.public_only {
+            builder.no_proxy().dns_resolver(Arc::new(guard::PublicOnly))
+        } else {
+            builder
+        };
+        builder.build()
     }
 }
 
@@ -65,23 +114,6 @@ impl fmt::Debug for Clients {
 pub fn install_crypto() {
     // A second call finds the first one's provider in place, which is the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
-}
-
-fn build(tls: bool, roots: &[Certificate]) -> Result<Client, reqwest::Error> {
-    install_crypto();
-    let builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(Duration::from_secs(90))
-        .tcp_nodelay(true);
-    // The plain client trusts nobody and thereby loads nothing.
-    let builder = if tls {
-        builder.tls_certs_merge(roots.iter().cloned())
-    } else {
-        builder.tls_certs_only([])
-    };
-    builder.build()
 }
 
 /// Why an answer could not be read whole.

@@ -23,14 +23,20 @@ use crate::{
 };
 
 mod ca;
+mod dingtalk;
 mod email;
+mod escape;
+mod feishu;
+mod fit;
 mod http;
 mod webhook;
+mod wecom;
 
 pub use webhook::signature;
 
 /// Every kind of sink, in the order that `sink kinds` prints them.
-pub const KINDS: &[&Kind] = &[&webhook::KIND, &email::KIND];
+pub const KINDS: &[&Kind] =
+    &[&webhook::KIND, &email::KIND, &feishu::KIND, &dingtalk::KIND, &wecom::KIND];
 
 /// How a kind of sink is named, explained and built.
 pub struct Kind {
@@ -155,16 +161,19 @@ pub struct SinkError {
     pub what: String,
     /// What it asks for.
     pub verdict: Verdict,
+    /// Whether the service may have taken the notice without our hearing of it: the answer was
+    /// lost on its way, or says neither yes nor no. A repeat may then be a second message.
+    pub uncertain: bool,
     /// What caused it, stripped of URLs.
     #[source]
     pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl SinkError {
-    /// An error without a cause.
+    /// An error without a cause, and without a doubt: the notice was not taken.
     #[must_use]
     pub fn new(verdict: Verdict, what: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict, cause: None }
+        Self { what: what.into(), verdict, uncertain: false, cause: None }
     }
 
     /// The same with a cause.

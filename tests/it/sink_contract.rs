@@ -18,6 +18,10 @@ use tokio::net::TcpListener;
 mod email;
 mod examples;
 mod golden;
+mod hostile;
+mod occasions;
+mod responses;
+mod services;
 mod tls;
 mod webhook;
 
@@ -104,9 +108,18 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 }
 
 #[test]
+fn each_kind_refuses_a_key_that_it_does_not_know() {
+    for kind in KINDS {
+        let table = format!("{}\nzzz = 1", example(kind, ANYWHERE));
+        let error = try_build(&table).expect_err("the key is not known");
+        assert_eq!(error.path, "zzz", "{}: {error}", kind.name);
+    }
+}
+
+#[test]
 fn the_same_notice_gives_the_same_bytes() {
     for kind in KINDS {
-        for (case, notice) in examples::all() {
+        for (case, notice) in occasions::every() {
             let one = build(&example(kind, ANYWHERE)).render(&notice);
             let two = build(&example(kind, ANYWHERE)).render(&notice);
             assert_eq!(one, two, "{} {case}", kind.name);
@@ -121,6 +134,7 @@ async fn a_closed_port_is_worth_another_try_and_the_error_names_the_host() {
         let sink = build(&example(kind, closed));
         let error = send(&*sink, &examples::one()).await.expect_err("nobody listens");
         assert_eq!(error.verdict, Verdict::Retry { after: None }, "{}", kind.name);
+        assert!(!error.uncertain, "{}: nothing was sent", kind.name);
         assert!(error.to_string().contains(&closed.to_string()), "{}: {error}", kind.name);
         assert!(Chain(&error).to_string().contains("refused"), "{}", Chain(&error));
         let error = sink.probe().await.expect_err("nobody listens");

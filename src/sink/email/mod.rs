@@ -159,7 +159,12 @@ impl Email {
         let body = body.strip_suffix(b"\r\n").unwrap_or(body);
         match smtp.message(body).await {
             Ok(_) => Outcome::Taken { refused: no },
-            Err(error) => failed("the mail", error),
+            Err(error) => {
+                // All of it was sent; without a reply nobody knows whether it was taken.
+                let uncertain = Reply::of(server, &error).is_none();
+                let error = refused(server, "the mail", &error);
+                Outcome::Failed(SinkError { uncertain, ..error })
+            }
         }
     }
 }

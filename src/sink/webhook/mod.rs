@@ -6,18 +6,16 @@
 
 use std::path::PathBuf;
 
-use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Build, Kind, Parcel, Receipt, Sink, SinkError, ca,
-    http::{Endpoint, Redactor},
+    Build, Kind, Parcel, Sink, SinkError,
+    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, read, yes},
 };
 use crate::{
     delivery::Verdict,
-    http::Clients,
     notice::Notice,
     options::{self, OptionError, SecretRef},
     secret::Secret,
@@ -62,30 +60,24 @@ struct Options {
     secret: SecretList,
     /// PEM file of certificates to trust beside those of the host.
     ca_file: Option<PathBuf>,
+    /// Whether the host may be on a private network or this very host.
+    #[serde(default = "yes")]
+    allow_private: bool,
 }
 
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let options: Options = options::parse(build.options)?;
     let wrong = |key: &'static str| move |problem| OptionError::new(key, problem);
-    let url = options.url.read().map_err(wrong("url"))?;
+    let url = read("url", &options.url)?;
     let secrets = options.secret.read().map_err(wrong("secret"))?;
     let keys = secrets
         .iter()
         .map(|secret| Key::parse(secret.expose()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| OptionError::new("secret", error.to_string()))?;
-    let clients = match options.ca_file {
-        None => build.clients,
-        Some(path) => clients_trusting(&path).map_err(wrong("ca_file"))?,
-    };
-    let endpoint = Endpoint::new(&url, clients, redactor(&secrets)).map_err(wrong("url"))?;
-    Ok(Box::new(Webhook { endpoint, keys }))
-}
-
-fn clients_trusting(path: &std::path::Path) -> Result<Clients, String> {
-    let roots = ca::read(path)?;
-    let roots = roots.iter().map(|root| reqwest::Certificate::from_der(root));
-    roots.collect::<Result<_, _>>().map(Clients::trusting).map_err(|error| error.to_string())
+    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let endpoint = reach.endpoint(("url", &url), build.clients, redactor(&secrets))?;
+    Ok(Box::new(Posted { endpoint, service: Webhook { keys } }))
 }
 
 /// Hides each secret with its mark and without.
@@ -99,7 +91,6 @@ fn redactor(secrets: &[Secret]) -> Redactor {
 
 #[derive(Debug)]
 struct Webhook {
-    endpoint: Endpoint,
     /// Empty: requests are not signed.
     keys: Vec<Key>,
 }
@@ -124,22 +115,21 @@ impl Webhook {
     }
 }
 
-#[async_trait]
-impl Sink for Webhook {
-    fn render(&self, notice: &Notice) -> Vec<u8> {
+impl Service for Webhook {
+    const VERDICT_IN_BODY: bool = false;
+
+    fn payload(&self, notice: &Notice) -> Vec<u8> {
         let mut body = Vec::with_capacity(PAYLOAD_BYTES);
         serde_json::to_writer(&mut body, &Payload::of(notice))
             .expect("a Vec takes everything and the payload has text keys only");
         body
     }
 
-    async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {
-        let headers = self.headers(&parcel)?;
-        let answer = self.endpoint.post(headers, parcel.body.to_vec()).await?;
-        answer.into_verdict(parcel.now).await.map(|()| Receipt::Whole)
+    fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {
+        Ok(Request { headers: self.headers(parcel)?, query: None, body: parcel.body.to_vec() })
     }
 
-    async fn probe(&self) -> Result<(), SinkError> {
-        self.endpoint.probe().await
+    fn judge(&self, reply: &Reply<'_>) -> Answered {
+        reply.by_status()
     }
 }

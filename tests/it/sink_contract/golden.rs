@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 
 use taskbell::render;
 
-use super::{ANYWHERE, build, example, examples, kind};
+use super::{ANYWHERE, KINDS, build, example, examples, kind, occasions};
 
 #[track_caller]
 fn check(name: &str, actual: &[u8]) {
@@ -28,6 +28,19 @@ fn webhook_payloads_are_as_reviewed() {
     for (case, notice) in examples::all() {
         let body = sink.render(&notice);
         check(&format!("webhook/{case}.json"), &body);
+    }
+}
+
+/// Laid out for reading; that the bytes are always the same is tested elsewhere.
+#[test]
+fn the_payloads_of_services_are_as_reviewed() {
+    for kind in KINDS.iter().filter(|kind| !matches!(kind.name, "webhook" | "email")) {
+        let sink = build(&example(kind, ANYWHERE));
+        for (case, notice) in occasions::every() {
+            let body: serde_json::Value = serde_json::from_slice(&sink.render(&notice)).unwrap();
+            let shown = serde_json::to_string_pretty(&body).unwrap() + "\n";
+            check(&format!("{}/{case}.json", kind.name), shown.as_bytes());
+        }
     }
 }
 

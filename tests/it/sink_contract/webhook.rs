@@ -132,13 +132,17 @@ async fn a_reset_is_retried_and_a_silent_receiver_is_left_to_the_caller() {
     let receiver = receiver(&[]).await;
     let (sink, notice) = (sink(&receiver, ""), examples::one());
     receiver.set_answer(HttpAnswer::Reset);
-    assert_eq!(word(&send(&*sink, &notice).await), "retry");
+    let error = send(&*sink, &notice).await.expect_err("the answer was lost");
+    assert_eq!((error.verdict.as_str(), error.uncertain), ("retry", true));
+    receiver.set_answer(HttpAnswer::status(503));
+    let error = send(&*sink, &notice).await.expect_err("it says so");
+    assert_eq!((error.verdict.as_str(), error.uncertain), ("retry", false));
     receiver.set_answer(HttpAnswer::Hang);
     let sending = send(&*sink, &notice);
     tokio::time::timeout(Duration::from_millis(200), sending).await.expect_err("it hangs");
     receiver.set_answer(HttpAnswer::status(200));
     assert_eq!(word(&send(&*sink, &notice).await), "taken");
-    assert_eq!(receiver.received().len(), 3);
+    assert_eq!(receiver.received().len(), 4);
 }
 
 #[tokio::test]
@@ -176,6 +180,10 @@ fn wrong_options_are_named_by_their_key() {
         ("url = { fil = 'x' }", "url.fil: is not a known key; did you mean `file`?"),
         ("url = 'http://h'\nsecret = 'whsec_AAAA'", length),
         ("url = 'http://h'\nsecret = 'p w'", "secret: must be `whsec_` and base64"),
+        (
+            "url = 'http://10.0.0.1/'\nallow_private = false",
+            "url: the host has only private addresses, and allow_private is false",
+        ),
         ("url = 'http://h'\nsecret = []", "secret: a list holds 1 to 4 secrets"),
         (
             "url = 'http://h'\nsecret = [{ env = 'TASKBELL_UNSET' }]",

@@ -1,0 +1,103 @@
+//! `WeCom`: a robot of a group chat.
+//!
+//! * Limits: 4096 bytes of markdown, 20 messages a minute. A good rate is 18/1m.
+//! * Answers: 200 with an `errcode`, of which only 0 is a yes; sometimes the same under 403. The
+//!   words behind it repeat our address, which is left out.
+//! * Markdown without escapes, in which `<@id>` mentions: look-alikes take the place of what could
+//!   be a tag or a link.
+//! * No signature, no idempotency and no threads: a repeat is a second message.
+
+use std::{path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Build, Kind, Sink,
+    escape::lookalikes,
+    fit::{Markup, View, fit},
+    http::{Answered, Posted, Reach, Redactor, Reply, Service, bytes, read, words, yes},
+};
+use crate::{
+    notice::Notice,
+    options::{self, OptionError, SecretRef},
+    render::Brief,
+};
+
+pub(super) const KIND: Kind = Kind {
+    name: "wecom",
+    summary: "WeCom group chat, by a robot",
+    example: r#"
+name = "oncall"
+kind = "wecom"
+url = "http://{endpoint}/cgi-bin/webhook/send?key=0a1b2c3d-example-key"
+"#,
+    schema: || schemars::schema_for!(Options),
+    build,
+};
+
+/// Longest text. What is around it in the body does not count.
+const TEXT_BYTES_MAX: usize = 4096;
+
+/// Least wait after sending too fast. The limit counts by the minute.
+const TOO_FAST_WAIT: Duration = Duration::from_secs(60);
+
+const MARKUP: Markup =
+    Markup { escape: lookalikes, strong: ("**", "**"), line_end: "\n", with_foot: true };
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    /// The robot's whole webhook URL, which works like a password.
+    url: SecretRef,
+    /// PEM file of certificates to trust beside those of the host.
+    ca_file: Option<PathBuf>,
+    /// Whether the host may be on a private network or this very host.
+    #[serde(default = "yes")]
+    allow_private: bool,
+}
+
+fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
+    let options: Options = options::parse(build.options)?;
+    let url = read("url", &options.url)?;
+    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let endpoint = reach.endpoint(("url", &url), build.clients, Redactor::default())?;
+    Ok(Box::new(Posted { endpoint, service: WeCom }))
+}
+
+#[derive(Debug)]
+struct WeCom;
+
+impl Service for WeCom {
+    const VERDICT_IN_BODY: bool = true;
+
+    fn payload(&self, notice: &Notice) -> Vec<u8> {
+        let make =
+            |view: &View<'_>| format!("### {}\n\n{}", lookalikes(view.headline), MARKUP.body(view));
+        let text = fit(&Brief::of(notice), make, |text| text.len() <= TEXT_BYTES_MAX);
+        bytes(&json!({ "msgtype": "markdown", "markdown": { "content": text } }))
+    }
+
+    fn judge(&self, reply: &Reply<'_>) -> Answered {
+        judge(reply)
+    }
+}
+
+fn judge(reply: &Reply<'_>) -> Answered {
+    let Some(json) = reply.json() else { return reply.without_a_yes() };
+    let message = json.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+    let message = message.split(", hint").next().map(Value::from);
+    let why = words(json.get("errcode"), message.as_ref());
+    match json.get("errcode").and_then(Value::as_i64) {
+        Some(0) if reply.is_success() => Answered::Accepted,
+        Some(-1) => Answered::later(reply.after(), why),
+        Some(45_009 | 45_033) => {
+            let after = reply.after().unwrap_or_default().max(TOO_FAST_WAIT);
+            Answered::later(Some(after), why)
+        }
+        Some(93_000) => Answered::suspect(format!("is there such a robot? {why}")),
+        Some(_) => reply.refused(why),
+        None => reply.without_a_yes(),
+    }
+}
