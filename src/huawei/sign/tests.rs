@@ -1,7 +1,7 @@
 use super::*;
 
 /// Made by the official Python client with a frozen clock. The keys are fakes.
-const VECTORS: &str = include_str!("../../../../tests/vectors/huawei-signing.jsonl");
+const VECTORS: &str = include_str!("../../../tests/vectors/huawei-signing.jsonl");
 
 /// The headers that the official client signs for a row. Some rows bring a date of their own.
 fn headers(input: &serde_json::Value) -> Vec<(&str, &str)> {
