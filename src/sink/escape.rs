@@ -17,9 +17,28 @@ pub(super) fn lookalikes(raw: &str) -> String {
     raw.chars().map(alike).collect()
 }
 
+/// Writes `& < >` as entities, as Slack and everything like HTML wants.
+pub(super) fn entities(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len() + raw.len() / 8);
+    for c in raw.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entities_leave_no_tag_and_no_entity_of_a_strangers() {
+        assert_eq!(entities("<!channel> &lt;b&gt; \"'"), "&lt;!channel&gt; &amp;lt;b&amp;gt; \"'");
+    }
 
     #[test]
     fn lookalikes_are_no_markup() {

@@ -170,6 +170,27 @@ fn trusting(path: &Path) -> Result<Clients, String> {
     roots.collect::<Result<_, _>>().map(Clients::trusting).map_err(|error| error.to_string())
 }
 
+/// The value of `Authorization` for a token that stands under `key`.
+///
+/// # Errors
+///
+/// When the token cannot stand in a header.
+pub(super) fn bearer(key: &'static str, token: &Secret) -> Result<HeaderValue, OptionError> {
+    sensitive(key, &format!("Bearer {}", token.expose()))
+}
+
+/// A header's value that `Debug` does not show, made of what stands under `key`.
+///
+/// # Errors
+///
+/// When it cannot stand in a header.
+pub(super) fn sensitive(key: &'static str, value: &str) -> Result<HeaderValue, OptionError> {
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| OptionError::new(key, "must be one line of plain characters"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 /// Reads the secret under `key`.
 ///
 /// # Errors

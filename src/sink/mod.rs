@@ -22,21 +22,37 @@ use crate::{
     options::OptionError,
 };
 
+mod alertmanager;
 mod ca;
 mod dingtalk;
 mod email;
 mod escape;
 mod feishu;
 mod fit;
+mod hook;
 mod http;
+mod pagerduty;
+mod slack;
+mod smn;
+mod teams;
 mod webhook;
 mod wecom;
 
 pub use webhook::signature;
 
 /// Every kind of sink, in the order that `sink kinds` prints them.
-pub const KINDS: &[&Kind] =
-    &[&webhook::KIND, &email::KIND, &feishu::KIND, &dingtalk::KIND, &wecom::KIND];
+pub const KINDS: &[&Kind] = &[
+    &webhook::KIND,
+    &email::KIND,
+    &slack::KIND,
+    &teams::KIND,
+    &feishu::KIND,
+    &dingtalk::KIND,
+    &wecom::KIND,
+    &pagerduty::KIND,
+    &alertmanager::KIND,
+    &smn::KIND,
+];
 
 /// How a kind of sink is named, explained and built.
 pub struct Kind {

@@ -7,23 +7,18 @@
 //!   be a tag or a link.
 //! * No signature, no idempotency and no threads: a repeat is a second message.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Sink,
+    Kind,
     escape::lookalikes,
     fit::{Markup, View, fit},
-    http::{Answered, Posted, Reach, Redactor, Reply, Service, bytes, read, words, yes},
+    hook,
+    http::{Answered, Reply, Service, bytes, words},
 };
-use crate::{
-    notice::Notice,
-    options::{self, OptionError, SecretRef},
-    render::Brief,
-};
+use crate::{notice::Notice, render::Brief};
 
 pub(super) const KIND: Kind = Kind {
     name: "wecom",
@@ -33,8 +28,8 @@ name = "oncall"
 kind = "wecom"
 url = "http://{endpoint}/cgi-bin/webhook/send?key=0a1b2c3d-example-key"
 "#,
-    schema: || schemars::schema_for!(Options),
-    build,
+    schema: || schemars::schema_for!(hook::Options),
+    build: |build| hook::build(build, WeCom),
 };
 
 /// Longest text. What is around it in the body does not count.
@@ -45,26 +40,6 @@ const TOO_FAST_WAIT: Duration = Duration::from_secs(60);
 
 const MARKUP: Markup =
     Markup { escape: lookalikes, strong: ("**", "**"), line_end: "\n", with_foot: true };
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Options {
-    /// The robot's whole webhook URL, which works like a password.
-    url: SecretRef,
-    /// PEM file of certificates to trust beside those of the host.
-    ca_file: Option<PathBuf>,
-    /// Whether the host may be on a private network or this very host.
-    #[serde(default = "yes")]
-    allow_private: bool,
-}
-
-fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
-    let options: Options = options::parse(build.options)?;
-    let url = read("url", &options.url)?;
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
-    let endpoint = reach.endpoint(("url", &url), build.clients, Redactor::default())?;
-    Ok(Box::new(Posted { endpoint, service: WeCom }))
-}
 
 #[derive(Debug)]
 struct WeCom;

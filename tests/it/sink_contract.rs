@@ -20,6 +20,7 @@ mod examples;
 mod golden;
 mod hostile;
 mod occasions;
+mod pagerduty;
 mod responses;
 mod services;
 mod tls;
