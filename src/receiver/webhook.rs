@@ -196,8 +196,10 @@ async fn serve(stream: impl Stream, shared: &Shared) -> io::Result<End> {
             HttpAnswer::Hang => std::future::pending().await,
             HttpAnswer::Reply(reply) => {
                 tokio::time::sleep(reply.delay).await;
-                stream.write_all(&reply.head()).await?;
-                stream.write_all(&reply.body).await?;
+                // In one piece: a second small one would wait for the first one's receipt.
+                let mut whole = reply.head();
+                whole.extend_from_slice(&reply.body);
+                stream.write_all(&whole).await?;
                 stream.flush().await?;
             }
         }

@@ -106,11 +106,13 @@ impl Brief {
     #[must_use]
     pub fn of(notice: &Notice) -> Self {
         let alone = is_in_headline(notice);
+        let several = notice.source.is_none();
+        let item = |failure| Item::of(failure, alone, several);
         Self {
             tone: Tone::of(notice.kind),
             headline: text::clean(&headline(notice), NAME_BYTES_MAX),
             lead: lead(notice).to_owned(),
-            items: notice.failures.iter().map(|failure| Item::of(failure, alone)).collect(),
+            items: notice.failures.iter().map(item).collect(),
             notes: notes(notice),
             more: still_open(notice),
             foot: foot(notice).iter().map(|line| text::clean(line, MESSAGE_BYTES_MAX)).collect(),
@@ -145,10 +147,16 @@ fn is_in_headline(notice: &Notice) -> bool {
 }
 
 impl Item {
-    fn of(failure: &Failure, alone: bool) -> Self {
+    /// The failure is `alone` in its notice, or the notice is about `several` sources.
+    fn of(failure: &Failure, alone: bool, several: bool) -> Self {
         let message = failure.task.text.error_message.as_deref();
+        let title = match (alone, several) {
+            (true, _) => String::new(),
+            (false, true) => format!("{}: {}", failure.source, what_failed(failure)),
+            (false, false) => what_failed(failure),
+        };
         Self {
-            title: if alone { String::new() } else { what_failed(failure) },
+            title,
             message: message.map(|raw| text::clean(raw, MESSAGE_BYTES_MAX)),
             at: failed_at(failure),
             facts: fields(failure, alone),

@@ -17,6 +17,44 @@ pub(super) fn lookalikes(raw: &str) -> String {
     raw.chars().map(alike).collect()
 }
 
+/// A mark without width or meaning, which keeps apart what would belong together.
+const APART: char = '\u{200B}';
+
+/// Cuts an `@` off what follows it. For services that mention whom a text names and have no way to
+/// forbid it.
+pub(super) fn no_mentions(raw: &str) -> String {
+    cut_off(raw, '@')
+}
+
+/// Cuts a `<` off what follows it. For texts in which `<users/all>` mentions and `&lt;` is shown as
+/// it is.
+pub(super) fn no_tags(raw: &str) -> String {
+    cut_off(raw, '<')
+}
+
+fn cut_off(raw: &str, mark: char) -> String {
+    let mut out = String::with_capacity(raw.len());
+    for c in raw.chars() {
+        out.push(c);
+        if c == mark {
+            out.push(APART);
+        }
+    }
+    out
+}
+
+/// Puts a backslash before whatever means something in Markdown.
+pub(super) fn markdown(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len() + raw.len() / 8);
+    for c in raw.chars() {
+        if r"\`*_~|[](){}<>#!".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
 /// Writes `& < >` as entities, as Slack and everything like HTML wants.
 pub(super) fn entities(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len() + raw.len() / 8);
@@ -34,6 +72,13 @@ pub(super) fn entities(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_mentioned_and_nothing_is_marked() {
+        assert_eq!(no_mentions("@all a@b"), "@\u{200B}all a@\u{200B}b");
+        assert_eq!(no_tags("<users/all>"), "<\u{200B}users/all>");
+        assert_eq!(markdown(r"[a](b) \*c* d"), r"\[a\]\(b\) \\\*c\* d");
+    }
 
     #[test]
     fn entities_leave_no_tag_and_no_entity_of_a_strangers() {

@@ -2,7 +2,7 @@
 //!
 //! # Adding a sink
 //!
-//! 1. Copy `webhook/mod.rs` to `<kind>.rs`; change its options, its payload and its `KIND`.
+//! 1. Copy `wecom.rs` to `<kind>.rs`; change its payload, its judgement and its `KIND`.
 //! 2. Add `mod <kind>;` and `&<kind>::KIND` below. An unlisted `KIND` is dead code, and dead
 //!    code is denied.
 //!
@@ -25,16 +25,24 @@ use crate::{
 mod alertmanager;
 mod ca;
 mod dingtalk;
+mod discord;
 mod email;
 mod escape;
 mod feishu;
 mod fit;
+mod googlechat;
+mod gotify;
 mod hook;
 mod http;
+mod mattermost;
+mod ntfy;
 mod pagerduty;
+mod pushover;
+mod rocketchat;
 mod slack;
 mod smn;
 mod teams;
+mod telegram;
 mod webhook;
 mod wecom;
 
@@ -46,11 +54,19 @@ pub const KINDS: &[&Kind] = &[
     &email::KIND,
     &slack::KIND,
     &teams::KIND,
+    &discord::KIND,
+    &telegram::KIND,
+    &mattermost::KIND,
+    &rocketchat::KIND,
+    &googlechat::KIND,
     &feishu::KIND,
     &dingtalk::KIND,
     &wecom::KIND,
     &pagerduty::KIND,
     &alertmanager::KIND,
+    &ntfy::KIND,
+    &gotify::KIND,
+    &pushover::KIND,
     &smn::KIND,
 ];
 
@@ -106,7 +122,9 @@ impl fmt::Debug for Build {
 ///   is sent again under the same id.
 /// * **Repeats.** Delivery is at least once. If the service has a field for it, send the
 ///   [`NoticeId`]; equal ids are equal messages.
-/// * **Secrets.** Neither `Debug` nor an error may show a token, or a URL that holds one.
+/// * **Size.** A payload is within the service's limit. What had no room is counted in it, with the
+///   command that lists it; no notice becomes several messages because it is long.
+/// * **Secrets.** The rendered bytes are stored and hold none. Neither `Debug` nor an error may show a token, or a URL that holds one.
 #[async_trait]
 pub trait Sink: fmt::Debug + Send + Sync {
     /// The bytes that are stored and sent at every attempt.

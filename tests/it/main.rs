@@ -9,6 +9,7 @@
 mod architecture;
 mod config;
 mod crash;
+mod docs;
 mod end_to_end;
 mod scenarios;
 mod sink_contract;

@@ -20,14 +20,28 @@ const TEXTS: &[&str] = &[
     "服务器 🔥🔥 e\u{301}\u{301}\u{301} \u{10FFFF}",
 ];
 
+/// Escapes of Markdown, the backslash's own first.
+const ESCAPED: &[&str] = &[
+    r"\\", r"\`", r"\*", r"\_", r"\~", r"\|", r"\[", r"\]", r"\(", r"\)", r"\{", r"\}", r"\<",
+    r"\>", r"\#", r"\!", "*",
+];
+
+/// What must not be left of Markdown without its escapes.
+const MARKDOWN: &[&str] =
+    &["[", "]", "<", "`", "|", "~~", "@all", "@here", "@everyone", "@channel", "@room", "@user"];
+
 /// For each service: marks of our own that may stand in its texts, and what must not be left when
 /// they are taken out.
 fn rule(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match kind {
         "dingtalk" | "wecom" => (&["**"], &["<", "[", "]", "`", "*"]),
         "slack" => (&[], &["<", ">"]),
+        "discord" | "mattermost" | "rocketchat" => (ESCAPED, MARKDOWN),
+        "telegram" => (&["<b>", "</b>"], &["<", ">", "@all", "@here", "@user"]),
+        "googlechat" => (&["<b>", "</b>", "<br>", "<i>", "</i>", "<\u{200B}"], &["<"]),
         // Plain by construction: what matters is the shape, see below. Or text and nothing else.
-        "feishu" | "teams" | "webhook" | "pagerduty" | "alertmanager" | "smn" => (&[], &[]),
+        "feishu" | "teams" | "webhook" | "pagerduty" | "alertmanager" | "smn" | "ntfy"
+        | "gotify" | "pushover" => (&[], &[]),
         name => panic!("{name} has no rule"),
     }
 }
@@ -36,7 +50,8 @@ fn notices() -> impl Iterator<Item = Notice> {
     let long: String = TEXTS.concat().repeat(20);
     let texts: Vec<String> = TEXTS.iter().map(|text| (*text).to_owned()).chain([long]).collect();
     texts.into_iter().flat_map(|hostile| {
-        [1, 2, 5, 100].map(|count| {
+        let counts = if hostile.len() > 1000 { &[1, 2, 5, 100][..] } else { &[1, 2, 5] };
+        counts.iter().map(move |&count| {
             let mut failures = examples::many(count).failures;
             for failure in &mut failures {
                 let text = &mut failure.task.text;
@@ -129,7 +144,30 @@ fn a_card_has_no_element_in_which_text_could_be_markup() {
 /// The number of bytes, characters or the like that a service counts, and its limit.
 fn measure(kind: &str, body: &[u8]) -> (usize, usize) {
     let value: Value = serde_json::from_slice(body).unwrap();
+    let chars = |text: &Value| text.as_str().unwrap().chars().count();
+    let units = |text: &Value| text.as_str().unwrap().encode_utf16().count();
     match kind {
+        "discord" => {
+            let embed = &value["embeds"][0];
+            assert_eq!(value["allowed_mentions"]["parse"], serde_json::json!([]));
+            let [title, description] = [units(&embed["title"]), units(&embed["description"])];
+            assert!(title <= 256 && description <= 4096, "{title} {description}");
+            (title + description + units(&embed["footer"]["text"]), 6000)
+        }
+        "telegram" => (units(&value["text"]), 4096),
+        "mattermost" => (chars(&value["text"]), 16_383),
+        "rocketchat" => (chars(&value["text"]), 5000),
+        "googlechat" => (body.len(), 32_000),
+        "ntfy" => {
+            // The topic comes on top.
+            assert!(body.len() <= 2 * 4096 - 100, "{}", body.len());
+            (value["message"].as_str().unwrap().len(), 4096)
+        }
+        "gotify" => (body.len(), 64 * 1024),
+        "pushover" => {
+            assert!(chars(&value["title"]) <= 250);
+            (chars(&value["message"]), 1024)
+        }
         "feishu" => (body.len(), 20_000 - 200),
         "dingtalk" => (body.len(), 20_000),
         "wecom" => (value["markdown"]["content"].as_str().unwrap().len(), 4096),
