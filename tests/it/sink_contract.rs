@@ -25,6 +25,7 @@ mod responses;
 mod services;
 mod tls;
 mod webhook;
+mod wire;
 
 /// Any port of this host.
 const ANYWHERE: SocketAddr =
