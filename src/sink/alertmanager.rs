@@ -135,8 +135,11 @@ impl Service for Alertmanager {
     const VERDICT_IN_BODY: bool = false;
 
     fn payload(&self, notice: &Notice) -> Vec<u8> {
-        // Whatever the notice says about a failure, its alert says that it failed.
-        let kind = NoticeKind::TaskFailed;
+        // Whatever else the notice says about a failure, its alert says that it failed.
+        let kind = match notice.kind {
+            NoticeKind::TaskStuck => NoticeKind::TaskStuck,
+            _ => NoticeKind::TaskFailed,
+        };
         let shell = Notice { kind, failures: Vec::new(), total: 1, ..notice.clone() };
         let over = (notice.kind == NoticeKind::TaskCleared).then_some(notice.created_at);
         let each = notice.failures.iter();
@@ -165,11 +168,12 @@ impl Alertmanager {
     /// The alert about a failure of a notice, which is `shell` without them, and `over` by then.
     fn of_failure(&self, shell: &Notice, failure: &Failure, over: Option<Timestamp>) -> Value {
         let words = &failure.task.text;
+        let stuck = shell.kind == NoticeKind::TaskStuck;
         let ends = failure.cleared_at.or(over);
         let ends = ends.unwrap_or_else(|| after(shell.created_at, self.open_for));
         let labels = [
-            ("alertname", "TaskFailed"),
-            ("severity", severity(Tone::Bad)),
+            ("alertname", if stuck { "TaskStuck" } else { "TaskFailed" }),
+            ("severity", severity(Tone::of(shell.kind))),
             ("source", failure.source.as_str()),
             ("task_id", &failure.task.id),
             ("generation", &failure.generation.to_string()),

@@ -15,11 +15,13 @@ use taskbell::{
 };
 use tokio::net::TcpListener;
 
+mod alertmanager;
 mod email;
 mod examples;
 mod golden;
 mod hostile;
 mod occasions;
+mod options;
 mod pagerduty;
 mod responses;
 mod services;
