@@ -36,7 +36,7 @@ pub(super) const KIND: Kind = Kind {
 name = "oncall"
 kind = "pushover"
 token = "example-application-token"
-user = "example-user-key"
+user_key = "example-user-key"
 base_url = "http://{endpoint}"
 "#,
     schema: || schemars::schema_for!(Options),
@@ -61,7 +61,7 @@ struct Options {
     /// The application's token.
     token: SecretRef,
     /// The key of the user or the group.
-    user: SecretRef,
+    user_key: SecretRef,
     /// One of the user's devices. Default: all of them.
     device: Option<String>,
     /// -2 to 1: from silent to past the quiet hours.
@@ -87,7 +87,8 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     if !(-2..=1).contains(&options.priority) {
         return Err(OptionError::new("priority", "must be between -2 and 1"));
     }
-    let (token, user) = (read("token", &options.token)?, read("user", &options.user)?);
+    let token = read("token", &options.token)?;
+    let user = read("user_key", &options.user_key)?;
     let redactor = Redactor::new(&[token.expose(), user.expose()]);
     let url = Secret::new(format!("{}/1/messages.json", options.base_url.trim_end_matches('/')));
     let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };

@@ -52,8 +52,8 @@ struct Options {
     token: SecretRef,
     /// The chat: its number, or `@name` of a public one.
     chat_id: String,
-    /// The topic in it, if it has topics.
-    topic: Option<i64>,
+    /// The topic in it, by its number, if it has topics.
+    thread: Option<i64>,
     /// Where the API is, for a server of your own.
     #[serde(default = "base_url")]
     base_url: String,
@@ -80,14 +80,14 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let url = Secret::new(format!("{base}/bot{}/sendMessage", token.expose()));
     let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
     let endpoint = reach.endpoint(("base_url", &url), build.clients, redactor)?;
-    let service = Telegram { chat_id: options.chat_id, topic: options.topic };
+    let service = Telegram { chat_id: options.chat_id, thread: options.thread };
     Ok(Box::new(Posted { endpoint, service }))
 }
 
 #[derive(Debug)]
 struct Telegram {
     chat_id: String,
-    topic: Option<i64>,
+    thread: Option<i64>,
 }
 
 impl Service for Telegram {
@@ -104,8 +104,8 @@ impl Service for Telegram {
             "parse_mode": "HTML",
             "link_preview_options": { "is_disabled": true },
         });
-        if let (Some(topic), Some(fields)) = (self.topic, message.as_object_mut()) {
-            fields.insert("message_thread_id".to_owned(), topic.into());
+        if let (Some(thread), Some(fields)) = (self.thread, message.as_object_mut()) {
+            fields.insert("message_thread_id".to_owned(), thread.into());
         }
         bytes(&message)
     }

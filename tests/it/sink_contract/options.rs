@@ -19,7 +19,11 @@ fn wrong_options_are_named_by_their_key() {
             "token: must be digits, `:`, letters, `_` and `-`",
         ),
         ("ntfy", "topic = 'a/b'", "topic: must be 1 to 64 letters, digits, `_` and `-`"),
-        ("pushover", "token = 't'\nuser = 'u'\npriority = 2", "priority: must be between -2 and 1"),
+        (
+            "pushover",
+            "token = 't'\nuser_key = 'u'\npriority = 2",
+            "priority: must be between -2 and 1",
+        ),
         (
             "pagerduty",
             "routing_key = 'k'\nseverity = 'bad'",
