@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::{Certificate, Client, Response, header::HeaderMap, redirect::Policy};
+use reqwest::{Certificate, Client, Identity, Response, header::HeaderMap, redirect::Policy};
 use url::Url;
 
 mod guard;
@@ -34,6 +34,7 @@ pub struct Clients {
     plain: Arc<OnceLock<Client>>,
     tls: Arc<OnceLock<Client>>,
     roots: Arc<Vec<Certificate>>,
+    identity: Option<Identity>,
     public_only: bool,
 }
 
@@ -44,11 +45,23 @@ impl Clients {
         Self { roots: Arc::new(roots), ..Self::default() }
     }
 
+    /// Clients of their own with the same trust, which show `identity` to receivers that want to see
+    /// a certificate.
+    #[must_use]
+    pub fn showing(&self, identity: Identity) -> Self {
+        Self { identity: Some(identity), ..self.apart() }
+    }
+
     /// Clients of their own with the same trust that refuse private addresses. They use no proxy:
     /// what a proxy resolves cannot be looked at.
     #[must_use]
     pub fn public_only(&self) -> Self {
-        Self { roots: Arc::clone(&self.roots), public_only: true, ..Self::default() }
+        Self { public_only: true, ..self.apart() }
+    }
+
+    /// The same, without what was built already.
+    fn apart(&self) -> Self {
+        Self { plain: Arc::default(), tls: Arc::default(), ..self.clone() }
     }
 
     /// Whether these clients refuse private addresses.
@@ -91,7 +104,8 @@ impl Clients {
             .tcp_nodelay(true);
         // The plain client trusts nobody and thereby loads nothing.
         let builder = if tls {
-            builder.tls_certs_merge(self.roots.iter().cloned())
+            let builder = builder.tls_certs_merge(self.roots.iter().cloned());
+            self.identity.iter().fold(builder, |builder, one| builder.identity(one.clone()))
         } else {
             builder.tls_certs_only([])
         };

@@ -15,12 +15,16 @@ use crate::{
 
 mod check;
 mod demo;
+mod hush;
 mod look;
 mod once;
 mod out;
 mod papers;
+mod plan;
+mod route;
 mod run;
 pub mod simulate;
+mod verify;
 
 /// Tells people about failed cloud tasks, and keeps trying until they were told.
 #[derive(Debug, Parser)]
@@ -74,7 +78,7 @@ enum Command {
     /// Poll every source once, tell, and end: for cron and timers
     Once(once::Args),
     /// Poll now and print what would be told to whom; write and send nothing
-    Plan,
+    Plan(plan::PlanArgs),
     /// Check the config
     Check(check::Args),
     /// Run a simulated cloud
@@ -85,12 +89,29 @@ enum Command {
     /// The places that are told
     #[command(subcommand)]
     Sink(look::SinkCommand),
+    /// Which failures go where
+    #[command(subcommand)]
+    Route(route::RouteCommand),
     /// The failures on record
     #[command(subcommand)]
     Failure(look::FailureCommand),
     /// The deliveries on record
     #[command(subcommand)]
     Delivery(look::DeliveryCommand),
+    /// Deliveries that were given up
+    #[command(subcommand)]
+    Dead(hush::DeadCommand),
+    /// What nobody wants to hear for a while
+    #[command(subcommand)]
+    Silence(hush::SilenceCommand),
+    /// The record itself
+    #[command(subcommand)]
+    State(hush::StateCommand),
+    /// Other configs
+    #[command(subcommand)]
+    Config(plan::ConfigCommand),
+    /// Check a signed webhook: headers and body on standard input
+    Verify(verify::Args),
     /// Print the completions for a shell
     Completions(papers::CompletionsArgs),
     /// Write the man pages into a folder
@@ -141,6 +162,7 @@ async fn dispatch(global: Global, command: Command) -> Exit {
                 Err(error) => out::fail(&error, None, Exit::Failed),
             }
         }
+        Command::Verify(args) => verify::run(&args, global.output),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::Schema => out::json(&crate::config::schema()),
@@ -159,9 +181,14 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
         Command::Run => run::run(config, global.config.as_deref()).await,
         Command::Once(args) => once::run(config, &args).await,
         Command::Check(args) => check::run(config, &args, output).await,
-        Command::Plan => look::plan(config, output).await,
+        Command::Plan(args) => plan::plan(config, &args, output).await,
+        Command::Dead(command) => hush::dead(config, &command, output).await,
+        Command::Silence(command) => hush::silence(config, &command, output).await,
+        Command::State(command) => hush::state(config, &command, output).await,
+        Command::Config(command) => plan::config(config, &command, output).await,
         Command::Source(command) => look::source(config, &command, output).await,
         Command::Sink(command) => look::sink(config, &command, output).await,
+        Command::Route(command) => route::run(config, &command, output),
         Command::Failure(command) => look::failure(config, &command, output).await,
         Command::Delivery(command) => look::delivery(config, &command, output).await,
         // The others do without a config.

@@ -23,9 +23,16 @@ use toml::de::DeTable;
 
 use crate::{
     clock::Clock,
-    decide::{diff::FirstRun, retry::RetryPolicy, route::Routes},
+    decide::{
+        diff::FirstRun,
+        retry::RetryPolicy,
+        route::Routes,
+        rules::{Rules, SinkRules, SourceFacts},
+        window::Window,
+    },
     http::Clients,
     name::Name,
+    notice::SourceInfo,
     options::{self, OptionError},
     sink, source,
 };
@@ -65,6 +72,8 @@ pub struct Config {
     pub sinks: Vec<Sink>,
     /// `[[route]]`. Takes every failure.
     pub routes: Routes,
+    /// `[[mute]]`, by name.
+    pub windows: BTreeMap<Name, Window>,
     /// `[delivery]`.
     pub retry: RetryPolicy,
     /// `[worker]`.
@@ -115,8 +124,8 @@ pub struct Sink {
     pub timeout: Duration,
     /// Most attempts at the same time. 1 keeps strict order.
     pub concurrency: usize,
-    /// Whether it is told when a failure is no longer listed.
-    pub cleared: bool,
+    /// What it is told and how much of it, and who is told in its place.
+    pub rules: SinkRules,
 }
 
 /// The worker itself.
@@ -151,6 +160,21 @@ impl fmt::Debug for Source {
     }
 }
 
+impl Source {
+    /// Which list it is, as far as the file says. Known without its secrets, which building it
+    /// needs: all kinds call these keys the same.
+    #[must_use]
+    pub fn info(&self) -> SourceInfo {
+        let text = |key: &str| self.options.get(key).and_then(toml::Value::as_str);
+        SourceInfo {
+            name: self.name.clone(),
+            kind: self.kind.name.to_owned(),
+            region: text("region").unwrap_or_default().to_owned(),
+            project_id: text("project_id").unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sink")
@@ -159,7 +183,7 @@ impl fmt::Debug for Sink {
             .field("options", &Keys(&self.options))
             .field("timeout", &self.timeout)
             .field("concurrency", &self.concurrency)
-            .field("cleared", &self.cleared)
+            .field("rules", &self.rules)
             .finish()
     }
 }
@@ -235,6 +259,22 @@ impl Config {
         let table = serde::Deserialize::deserialize(toml::de::Deserializer::from(root))
             .map_err(not_toml)?;
         check::check(table, places, kinds)
+    }
+
+    /// What decisions go by. Reads no secrets.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let facts = self.sources.iter().map(|source| {
+            let facts = SourceFacts { info: source.info(), labels: source.labels.clone() };
+            (source.name.clone(), facts)
+        });
+        let sinks = self.sinks.iter().map(|sink| (sink.name.clone(), sink.rules.clone()));
+        Rules {
+            routes: self.routes.clone(),
+            sinks: sinks.collect(),
+            sources: facts.collect(),
+            windows: self.windows.clone(),
+        }
     }
 
     /// Builds the sources, in the order of the file. Reads secrets and does no other I/O.

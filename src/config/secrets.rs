@@ -28,7 +28,10 @@ const KEYS: &[&str] = &[
 const READABLE_BY_OTHERS: u32 = 0o044;
 
 /// Tables that hold secrets. A text in the place of one may be a secret that was misplaced.
-const TABLES: &[&str] = &["auth"];
+const TABLES: &[&str] = &["auth", HEADERS];
+
+/// The table whose every value is a secret, whatever its key.
+const HEADERS: &str = "headers";
 
 /// Whether what stands at `path`, or in place of a table on the way to it, may be a secret.
 pub(super) fn is_secret(path: &str) -> bool {
@@ -59,11 +62,13 @@ pub(super) fn exposed(config: &Config, mode: u32) -> Option<Warning> {
 }
 
 fn literals(path: &str, table: &Table, found: &mut Vec<String>) {
+    let all = path.rsplit('.').next() == Some(HEADERS);
     for (key, value) in table {
         let path = join(path, key);
+        let is_named = all || KEYS.contains(&key.as_str());
         match value {
             Value::Table(table) => literals(&path, table, found),
-            value if KEYS.contains(&key.as_str()) && is_literal(value) => found.push(path),
+            value if is_named && is_literal(value) => found.push(path),
             _ => (),
         }
     }
@@ -100,7 +105,7 @@ mod tests {
             let properties = schema["properties"].as_object().unwrap();
             let secret = |schema: &serde_json::Value| schema.to_string().contains("$defs/Secret");
             for (key, _) in properties.iter().filter(|(_, schema)| secret(schema)) {
-                assert!(KEYS.contains(&key.as_str()), "{}: {key}", kind.name);
+                assert!(is_secret(key), "{}: {key}", kind.name);
             }
         }
     }

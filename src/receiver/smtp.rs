@@ -56,7 +56,8 @@ pub struct SmtpAnswers {
     pub data: Option<String>,
     /// To the whole mail. Empty: break the connection instead.
     pub end: String,
-    /// `user` and `password` that alone may log in. `None`: logging in is not offered.
+    /// `user` and `password`, or access token, that alone may log in. `None`: logging in is not
+    /// offered.
     pub login: Option<(String, String)>,
     /// Whether STARTTLS is offered, where there is TLS at all.
     pub offer_starttls: bool,
@@ -260,7 +261,7 @@ impl<'a, S: Stream> Talk<'a, S> {
                     offer.push_str("250-STARTTLS\r\n");
                 }
                 if answers.login.is_some() {
-                    offer.push_str("250-AUTH PLAIN\r\n");
+                    offer.push_str("250-AUTH PLAIN XOAUTH2\r\n");
                 }
                 offer.push_str("250 ENHANCEDSTATUSCODES");
                 self.say(&offer).await
@@ -330,11 +331,14 @@ impl<'a, S: Stream> Talk<'a, S> {
 fn log_in(answers: &SmtpAnswers, rest: &str) -> &'static str {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let Some((user, password)) = &answers.login else { return "503 5.5.1 not offered" };
-    let expected = STANDARD.encode(format!("\0{user}\0{password}"));
-    if rest.strip_prefix("PLAIN ") == Some(expected.as_str()) {
-        "235 2.7.0 welcome"
-    } else {
-        "535 5.7.8 wrong user name or password"
+    let plain = STANDARD.encode(format!("\0{user}\0{password}"));
+    let token = STANDARD.encode(format!("user={user}\x01auth=Bearer {password}\x01\x01"));
+    match rest.split_once(' ') {
+        Some(("PLAIN", said)) if said == plain => "235 2.7.0 welcome",
+        Some(("XOAUTH2", said)) if said == token => "235 2.7.0 welcome",
+        // `{"status":"401"}`, as the large services say it.
+        Some(("XOAUTH2", _)) => "334 eyJzdGF0dXMiOiI0MDEifQ==",
+        _ => "535 5.7.8 wrong user name or password",
     }
 }
 

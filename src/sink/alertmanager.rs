@@ -14,28 +14,30 @@ use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     http::{
-        Answered, Posted, Reach, Redactor, Reply, Request, Service, bearer, bytes, read, sensitive,
-        yes,
+        Answered, Posted, Reach, Redactor, Reply, Request, Service, bearer, read, sensitive, yes,
     },
+    labels::{self, Labels},
+    payload::bytes,
 };
 use crate::{
     failure::Failure,
-    name::Name,
     notice::{Notice, NoticeKind},
     options::{self, OptionError, Period, SecretRef},
-    render::{Brief, Tone},
+    render::Brief,
     secret::Secret,
-    text,
 };
 
 pub(super) const KIND: Kind = Kind {
     name: "alertmanager",
     summary: "Alertmanager, one alert for each failure",
+    reader: Reader::Programs,
+    limit: None,
+    cleared: true,
     example: r#"
 name = "oncall"
 kind = "alertmanager"
@@ -46,9 +48,6 @@ password = "example-password"
     schema: || schemars::schema_for!(Options),
     build,
 };
-
-/// Longest value of a label. Alertmanager has no limit; what it sends to has.
-const LABEL_BYTES_MAX: usize = 256;
 
 /// How long an alert stands that is news and nothing else.
 const NEWS: Duration = Duration::from_secs(5 * 60);
@@ -95,7 +94,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let (authorization, redactor) = authorization(&options)?;
     let base = read("url", &options.url)?;
     let url = Secret::new(format!("{}/api/v2/alerts", base.expose().trim_end_matches('/')));
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, redactor)?;
     let (labels, open_for) = (options.labels, options.open_for.0);
     Ok(Box::new(Posted { endpoint, service: Alertmanager { authorization, labels, open_for } }))
@@ -145,7 +144,7 @@ impl Service for Alertmanager {
         let each = notice.failures.iter();
         let mut alerts: Vec<Value> =
             each.map(|failure| self.of_failure(&shell, failure, over)).collect();
-        if alerts.is_empty() || notice.omitted() > 0 || is_storm(notice.kind) {
+        if alerts.is_empty() || notice.omitted() > 0 || labels::is_storm(notice.kind) {
             alerts.push(self.of_notice(notice));
         }
         bytes(&alerts)
@@ -167,25 +166,13 @@ impl Service for Alertmanager {
 impl Alertmanager {
     /// The alert about a failure of a notice, which is `shell` without them, and `over` by then.
     fn of_failure(&self, shell: &Notice, failure: &Failure, over: Option<Timestamp>) -> Value {
-        let words = &failure.task.text;
-        let stuck = shell.kind == NoticeKind::TaskStuck;
         let ends = failure.cleared_at.or(over);
         let ends = ends.unwrap_or_else(|| after(shell.created_at, self.open_for));
-        let labels = [
-            ("alertname", if stuck { "TaskStuck" } else { "TaskFailed" }),
-            ("severity", severity(Tone::of(shell.kind))),
-            ("source", failure.source.as_str()),
-            ("task_id", &failure.task.id),
-            ("generation", &failure.generation.to_string()),
-            ("action", failure.task.action.as_str()),
-            ("error_code", words.error_code.as_deref().unwrap_or_default()),
-            ("server", words.server_name.as_deref().unwrap_or_default()),
-        ];
         let alone = Notice { failures: vec![failure.clone()], ..shell.clone() };
         let brief = Brief::of(&alone);
         let facts = brief.items.first().map(|item| lines(&item.facts)).unwrap_or_default();
         json!({
-            "labels": self.labels(&labels),
+            "labels": self.labelled(labels::of_failure(shell.kind, failure)),
             "annotations": { "summary": brief.headline, "description": facts },
             // The cloud's clock may be ahead of ours, and an end before the beginning is refused.
             "startsAt": failure.task.failed_at.unwrap_or(failure.first_seen_at).min(ends),
@@ -196,16 +183,6 @@ impl Alertmanager {
     /// The alert about what the notice says beyond the failures that it lists.
     fn of_notice(&self, notice: &Notice) -> Value {
         let brief = Brief::of(notice);
-        let sink = notice.trouble.as_ref().and_then(|trouble| trouble.sink.as_ref());
-        let since = notice.since.map(|since| since.to_string()).unwrap_or_default();
-        let storm_since = if is_storm(notice.kind) { since.as_str() } else { "" };
-        let labels = [
-            ("alertname", name(notice.kind)),
-            ("severity", severity(beginning(notice.kind))),
-            ("source", notice.subject()),
-            ("sink", sink.map_or("", Name::as_str)),
-            ("since", storm_since),
-        ];
         let now = notice.created_at;
         let ends = match notice.kind {
             NoticeKind::SourceSighted | NoticeKind::StormClosed | NoticeKind::TaskCleared => now,
@@ -221,7 +198,7 @@ impl Alertmanager {
         description.extend(more);
         description.retain(|line| !line.is_empty());
         json!({
-            "labels": self.labels(&labels),
+            "labels": self.labelled(labels::of_notice(notice)),
             "annotations": {
                 "summary": brief.headline,
                 "description": description.join("\n"),
@@ -232,51 +209,12 @@ impl Alertmanager {
         })
     }
 
-    /// Ours over the operator's, and none that is empty.
-    fn labels(&self, ours: &[(&str, &str)]) -> Map<String, Value> {
-        let theirs = self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let all = theirs.chain(ours.iter().copied()).filter(|(_, value)| !value.is_empty());
-        all.map(|(name, value)| (name.to_owned(), text::clean(value, LABEL_BYTES_MAX).into()))
-            .collect()
-    }
-}
-
-fn is_storm(kind: NoticeKind) -> bool {
-    matches!(kind, NoticeKind::StormOpened | NoticeKind::StormUpdated | NoticeKind::StormClosed)
-}
-
-/// What ends an alert has the name of what began it.
-fn name(kind: NoticeKind) -> &'static str {
-    match kind {
-        NoticeKind::StormOpened | NoticeKind::StormUpdated | NoticeKind::StormClosed => "TaskStorm",
-        NoticeKind::SourceBlind | NoticeKind::SourceSighted => "TaskSourceBlind",
-        NoticeKind::SourceWatching => "TaskSourceWatching",
-        NoticeKind::StateLost => "TaskbellStateLost",
-        NoticeKind::SinkFailing => "TaskbellSinkFailing",
-        NoticeKind::Test => "TaskbellTest",
-        NoticeKind::TaskStuck => "TasksStuck",
-        NoticeKind::TaskFailed
-        | NoticeKind::TaskCleared
-        | NoticeKind::TaskReminder
-        | NoticeKind::Digest => "TasksFailed",
-    }
-}
-
-/// How bad what it began with is: a label too, so what ends an alert must agree.
-fn beginning(kind: NoticeKind) -> Tone {
-    Tone::of(match kind {
-        NoticeKind::SourceSighted => NoticeKind::SourceBlind,
-        NoticeKind::StormClosed => NoticeKind::StormOpened,
-        NoticeKind::TaskCleared => NoticeKind::TaskFailed,
-        kind => kind,
-    })
-}
-
-fn severity(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Bad => "critical",
-        Tone::Warning => "warning",
-        Tone::Good | Tone::Calm => "info",
+    /// Ours over the operator's.
+    fn labelled(&self, ours: Labels) -> Labels {
+        let theirs = self.labels.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let mut all = labels::labels(theirs);
+        all.extend(ours);
+        all
     }
 }
 

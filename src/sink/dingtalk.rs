@@ -1,7 +1,7 @@
 //! `DingTalk`: a custom robot of a group chat.
 //!
 //! * Limits: a body of 20 000 bytes, 20 messages a minute; who sends more is shut out for about
-//!   ten minutes. A good rate is 18/1m.
+//!   ten minutes.
 //! * Answers: 200 with an `errcode`, of which only 0 is a yes. A gateway in front answers in a form
 //!   of its own, `{"status":1111,"wait":5}`.
 //! * Markdown without escapes: what could be a link or an image is replaced by look-alikes. Nobody
@@ -21,13 +21,11 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     escape::lookalikes,
     fit::{Markup, View, fit},
-    http::{
-        Answered, Posted, Reach, Redactor, Reply, Request, Service, bytes, read, seconds, words,
-        yes,
-    },
+    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, read, seconds, words, yes},
+    payload::bytes,
 };
 use crate::{
     notice::Notice,
@@ -39,6 +37,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "dingtalk",
     summary: "DingTalk group chat, by a custom robot",
+    reader: Reader::People,
+    limit: Some("18/1m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "dingtalk"
@@ -80,7 +81,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let url = read("url", &options.url)?;
     let secret = options.secret.as_ref().map(|secret| read("secret", secret)).transpose()?;
     let redactor = Redactor::new(&secret.iter().map(Secret::expose).collect::<Vec<_>>());
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, redactor)?;
     let keyword = options.keyword.unwrap_or_default();
     Ok(Box::new(Posted { endpoint, service: DingTalk { secret, keyword } }))

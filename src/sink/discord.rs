@@ -1,7 +1,7 @@
 //! Discord: a webhook of a channel.
 //!
-//! * Limits: 256 characters of title, 4096 of text, 6000 in all. A good rate is 25/1m; who keeps
-//!   knocking at a deleted webhook is shut out.
+//! * Limits: 256 characters of title, 4096 of text, 6000 in all. Who keeps knocking at a
+//!   deleted webhook is shut out.
 //! * Answers: asked to wait, it answers 200 with the message that it keeps. A wait stands in the
 //!   body, with a fraction, and rounded in the header.
 //! * Markdown with everything escaped, and `allowed_mentions` that allow none.
@@ -14,13 +14,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     escape::{markdown, no_mentions},
     fit::{Markup, View, fit},
-    http::{
-        Answered, Posted, Reach, Redactor, Reply, Request, Service, bytes, read, seconds, words,
-        yes,
-    },
+    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, read, seconds, words, yes},
+    payload::bytes,
 };
 use crate::{
     notice::Notice,
@@ -32,6 +30,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "discord",
     summary: "Discord channel, by a webhook",
+    reader: Reader::People,
+    limit: Some("25/1m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "discord"
@@ -70,7 +71,7 @@ struct Options {
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let options: Options = options::parse(build.options)?;
     let url = read("url", &options.url)?;
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, Redactor::default())?;
     // Without it the answer comes before the message is kept.
     let wait = "wait=true".to_owned();

@@ -1,7 +1,7 @@
 //! Google Chat: a webhook of a space.
 //!
 //! * Limits: 32 000 bytes, one message a second and space, shared with everything else that writes
-//!   there. A good rate is 30/10m.
+//!   there.
 //! * Answers: 200 with the `name` of the message. 404 means that the space or the webhook is gone.
 //! * A card whose text knows a little HTML, with `& < >` escaped, which leaves no mention either.
 //! * What is said about one failure goes into one thread. No idempotency: a repeat is a second
@@ -14,10 +14,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     escape::{entities, no_tags},
     fit::{View, fit},
-    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, bytes, read, words, yes},
+    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, read, words, yes},
+    payload::bytes,
 };
 use crate::{
     notice::{Notice, thread_id},
@@ -28,6 +29,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "googlechat",
     summary: "Google Chat, by a webhook of a space",
+    reader: Reader::People,
+    limit: Some("30/10m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "googlechat"
@@ -55,7 +59,7 @@ struct Options {
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let options: Options = options::parse(build.options)?;
     let url = read("url", &options.url)?;
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, Redactor::default())?;
     Ok(Box::new(Posted { endpoint, service: GoogleChat }))
 }

@@ -1,6 +1,6 @@
 //! Gotify: an application on a server of your own.
 //!
-//! * Limits: none that are written down. A good rate is 30/10m.
+//! * Limits: none that are written down.
 //! * Answers: 200 with the `id` of the message.
 //! * Plain text. No idempotency: a repeat is a second message.
 
@@ -12,12 +12,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     fit::{Markup, View, fit},
     http::{
-        Answered, Posted, Reach, Redactor, Reply, Request, Service, bytes, read, sensitive, words,
-        yes,
+        Answered, Posted, Reach, Redactor, Reply, Request, Service, read, sensitive, words, yes,
     },
+    payload::bytes,
 };
 use crate::{
     notice::Notice,
@@ -29,6 +29,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "gotify",
     summary: "Gotify application, for telephones",
+    reader: Reader::People,
+    limit: Some("30/10m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "gotify"
@@ -67,7 +70,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let key = sensitive("token", token.expose())?;
     let redactor = Redactor::new(&[token.expose()]);
     let url = Secret::new(format!("{}/message", options.url.trim_end_matches('/')));
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, redactor)?;
     Ok(Box::new(Posted { endpoint, service: Gotify { key } }))
 }

@@ -31,7 +31,7 @@ pub(super) struct Options {
 pub(super) fn build<S: Service>(build: Build, service: S) -> Result<Box<dyn Sink>, OptionError> {
     let options: Options = options::parse(build.options)?;
     let url = read("url", &options.url)?;
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, Redactor::default())?;
     Ok(Box::new(Posted { endpoint, service }))
 }

@@ -16,7 +16,7 @@ use reqwest::{
 use tokio::{net, time::timeout};
 use url::Url;
 
-use super::{ANSWER_BYTES_MAX, Parcel, Receipt, Sink, SinkError, ca};
+use super::{ANSWER_BYTES_MAX, Parcel, Receipt, Sink, SinkError, ca, identity::Identity};
 use crate::{
     delivery::Verdict,
     http::{CONNECT_TIMEOUT, Clients, PrivateAddress, is_private, origin, read_capped},
@@ -92,11 +92,6 @@ pub(super) fn with_fields(body: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {
     out
 }
 
-/// A payload as it is stored and sent.
-pub(super) fn bytes(payload: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(payload).expect("a Vec takes everything and payloads have text keys only")
-}
-
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers, query and body may all hold a secret.
@@ -130,20 +125,31 @@ impl<S: Service> Sink for Posted<S> {
     }
 }
 
-/// The options that decide where requests may go and whom they trust.
+/// The options that decide where requests may go, whom they trust and whom they show themselves as.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reach<'a> {
-    pub(super) ca_file: Option<&'a Path>,
-    pub(super) allow_private: bool,
+    ca_file: Option<&'a Path>,
+    allow_private: bool,
+    identity: Option<&'a Identity>,
 }
 
-impl Reach<'_> {
+impl<'a> Reach<'a> {
+    /// What the options of these names say.
+    pub(super) fn new(ca_file: Option<&'a Path>, allow_private: bool) -> Self {
+        Self { ca_file, allow_private, identity: None }
+    }
+
+    /// With `identity`, if there is one, for receivers that want to see a certificate.
+    pub(super) fn showing(self, identity: Option<&'a Identity>) -> Self {
+        Self { identity, ..self }
+    }
+
     /// The place at `url`, which was written under `key`. Through `shared` clients, or through ones
     /// of its own if it differs from the others.
     ///
     /// # Errors
     ///
-    /// What is wrong with the URL or the file of certificates.
+    /// What is wrong with the URL or one of the files of certificates.
     pub(super) fn endpoint(
         self,
         (key, url): (&'static str, &Secret),
@@ -154,8 +160,17 @@ impl Reach<'_> {
             None => shared,
             Some(path) => trusting(path).map_err(|problem| OptionError::new("ca_file", problem))?,
         };
+        let clients = match self.identity {
+            None => clients,
+            Some(identity) => showing(&clients, identity)?,
+        };
         let clients = if self.allow_private { clients } else { clients.public_only() };
-        Endpoint::new(url, clients, secrets).map_err(|problem| OptionError::new(key, problem))
+        let endpoint = Endpoint::new(url, clients, secrets)
+            .map_err(|problem| OptionError::new(key, problem))?;
+        if self.identity.is_some() && endpoint.url.scheme() != "https" {
+            return Err(OptionError::new("client_cert", "is for https:// only"));
+        }
+        Ok(endpoint)
     }
 }
 
@@ -168,6 +183,12 @@ fn trusting(path: &Path) -> Result<Clients, String> {
     let roots = ca::read(path)?;
     let roots = roots.iter().map(|root| reqwest::Certificate::from_der(root));
     roots.collect::<Result<_, _>>().map(Clients::trusting).map_err(|error| error.to_string())
+}
+
+fn showing(clients: &Clients, identity: &Identity) -> Result<Clients, OptionError> {
+    let unusable = |error: reqwest::Error| OptionError::new("client_cert", error.to_string());
+    let identity = reqwest::Identity::from_pem(identity.pem()).map_err(unusable)?;
+    Ok(clients.showing(identity))
 }
 
 /// The value of `Authorization` for a token that stands under `key`.

@@ -1,6 +1,6 @@
 //! Mattermost: an incoming webhook.
 //!
-//! * Limits: 16 383 characters; a longer message is split by the server. A good rate is 10/10m.
+//! * Limits: 16 383 characters; a longer message is split by the server.
 //! * Answers: `ok` as text. A deleted webhook is an error of its own under 400.
 //! * Markdown with everything escaped. There is no list of allowed mentions, so an `@` is cut off
 //!   what follows it.
@@ -9,17 +9,21 @@
 use serde_json::{Value, json};
 
 use super::{
-    Kind,
+    Kind, Reader,
     escape::{markdown, no_mentions},
     fit::{Markup, View, fit},
     hook,
-    http::{Answered, Reply, Service, bytes, words},
+    http::{Answered, Reply, Service, words},
+    payload::bytes,
 };
 use crate::{notice::Notice, render::Brief};
 
 pub(super) const KIND: Kind = Kind {
     name: "mattermost",
     summary: "Mattermost, by an incoming webhook",
+    reader: Reader::People,
+    limit: Some("10/10m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "mattermost"

@@ -24,25 +24,36 @@ use crate::{
 
 mod alertmanager;
 mod ca;
+mod dial;
 mod dingtalk;
 mod discord;
 mod email;
 mod escape;
+mod exec;
 mod feishu;
+mod file;
 mod fit;
+mod frames;
 mod googlechat;
 mod gotify;
 mod hook;
 mod http;
+mod identity;
+mod journald;
+mod labels;
 mod mattermost;
 mod ntfy;
 mod pagerduty;
+mod payload;
 mod pushover;
+mod record;
 mod rocketchat;
 mod slack;
 mod smn;
+mod syslog;
 mod teams;
 mod telegram;
+mod unix;
 mod webhook;
 mod wecom;
 
@@ -68,6 +79,10 @@ pub const KINDS: &[&Kind] = &[
     &gotify::KIND,
     &pushover::KIND,
     &smn::KIND,
+    &file::KIND,
+    &exec::KIND,
+    &syslog::KIND,
+    &journald::KIND,
 ];
 
 /// How a kind of sink is named, explained and built.
@@ -76,8 +91,16 @@ pub struct Kind {
     pub name: &'static str,
     /// One line for help texts and the README.
     pub summary: &'static str,
-    /// A `[[sink]]` table that works once `{endpoint}` (host and port) is filled in. The contract
-    /// suite builds it, so it cannot go stale.
+    /// Who reads what it is sent.
+    pub reader: Reader,
+    /// The `limit` of a sink that has none of its own, as the config writes it: below what the
+    /// service itself refuses. `None`: no limit.
+    pub limit: Option<&'static str>,
+    /// The `cleared` of a sink that does not say: whether it is told when a failure is no longer
+    /// listed. True for kinds that keep something open until then.
+    pub cleared: bool,
+    /// A `[[sink]]` table that works once `{endpoint}` (host and port) or, of a kind that stays on
+    /// this host, `{folder}` is filled in. The contract suite builds it, so it cannot go stale.
     pub example: &'static str,
     /// The JSON Schema of the kind's own keys.
     pub schema: fn() -> schemars::Schema,
@@ -89,6 +112,20 @@ impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kind").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// Who reads what a kind of sink is sent: what a burst of failures becomes unless the config says
+/// otherwise.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reader {
+    /// People, by mail or in a chat. Nobody reads a hundred messages, and those that matter drown
+    /// among them, so a burst is told as one storm.
+    People,
+    /// Programs, from their own webhook to a file of lines. They count and sort for themselves, so
+    /// a burst is told like anything else. Receivers that keep an incident for each failure belong
+    /// here, whoever they wake: of a failure that is told within a storm they could neither open
+    /// one nor resolve it.
+    Programs,
 }
 
 /// What a kind builds a sink from.

@@ -1,7 +1,7 @@
 //! ntfy: a topic of ntfy.sh or of a server of your own.
 //!
 //! * Limits: 4096 bytes of message, or it becomes an attachment; 60 at once and then one in 5
-//!   seconds, 250 a day without an account. A good rate is 30/10m.
+//!   seconds, 250 a day without an account.
 //! * Answers: 200 with the `id` of the message.
 //! * Plain text. The topic works like a password and is put in when a request is made.
 //! * No idempotency: a repeat is a second message.
@@ -14,12 +14,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     fit::{Markup, View, fit},
     http::{
-        Answered, Posted, Reach, Redactor, Reply, Request, Service, bearer, bytes, read,
-        with_fields, words, yes,
+        Answered, Posted, Reach, Redactor, Reply, Request, Service, bearer, read, with_fields,
+        words, yes,
     },
+    payload::bytes,
 };
 use crate::{
     notice::Notice,
@@ -31,6 +32,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "ntfy",
     summary: "ntfy topic, for telephones",
+    reader: Reader::People,
+    limit: Some("30/10m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "ntfy"
@@ -88,7 +92,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let secrets: Vec<&str> = token.iter().chain([&topic]).map(Secret::expose).collect();
     let redactor = Redactor::new(&secrets);
     let url = Secret::new(format!("{}/", options.url.trim_end_matches('/')));
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, redactor)?;
     Ok(Box::new(Posted { endpoint, service: Ntfy { topic, authorization } }))
 }

@@ -1,7 +1,6 @@
 //! Pushover: notifications on telephones.
 //!
-//! * Limits: 1024 characters of message, 250 of title, a number of messages a month. A good rate is
-//!   10/10m.
+//! * Limits: 1024 characters of message, 250 of title, a number of messages a month.
 //! * Answers: `"status":1`. 429 means that the month's messages are used up, which time alone does
 //!   not help soon; many refused requests shut us out, so the slow lane is right. After a 5xx
 //!   the service wants 5 seconds of peace.
@@ -15,11 +14,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     fit::{Markup, View, fit},
-    http::{
-        Answered, Posted, Reach, Redactor, Reply, Request, Service, bytes, read, with_fields, yes,
-    },
+    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, read, with_fields, yes},
+    payload::bytes,
 };
 use crate::{
     notice::Notice,
@@ -32,6 +30,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "pushover",
     summary: "Pushover, for telephones",
+    reader: Reader::People,
+    limit: Some("10/10m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "pushover"
@@ -91,7 +92,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let user = read("user_key", &options.user_key)?;
     let redactor = Redactor::new(&[token.expose(), user.expose()]);
     let url = Secret::new(format!("{}/1/messages.json", options.base_url.trim_end_matches('/')));
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("base_url", &url), build.clients, redactor)?;
     let (device, priority) = (options.device, options.priority);
     Ok(Box::new(Posted { endpoint, service: Pushover { token, user, device, priority } }))

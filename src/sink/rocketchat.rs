@@ -1,6 +1,6 @@
 //! Rocket.Chat: an incoming integration.
 //!
-//! * Limits: 5000 characters, unless the server says otherwise. A good rate is 10/10m.
+//! * Limits: 5000 characters, unless the server says otherwise.
 //! * Answers: `"success":true`; sometimes `false` under 200.
 //! * Markdown with everything escaped; an `@` is cut off what follows it.
 //! * No idempotency: a repeat is a second message.
@@ -8,17 +8,21 @@
 use serde_json::{Value, json};
 
 use super::{
-    Kind,
+    Kind, Reader,
     escape::{markdown, no_mentions},
     fit::{Markup, View, fit},
     hook,
-    http::{Answered, Reply, Service, bytes, words},
+    http::{Answered, Reply, Service, words},
+    payload::bytes,
 };
 use crate::{notice::Notice, render::Brief};
 
 pub(super) const KIND: Kind = Kind {
     name: "rocketchat",
     summary: "Rocket.Chat, by an incoming integration",
+    reader: Reader::People,
+    limit: Some("10/10m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "rocketchat"

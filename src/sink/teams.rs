@@ -1,7 +1,6 @@
 //! Microsoft Teams: a workflow that is started by a webhook and posts an adaptive card.
 //!
-//! * Limits: 28 KB for the whole message, which the workflow finds out after it said yes. A good
-//!   rate is 10/10m.
+//! * Limits: 28 KB for the whole message, which the workflow finds out after it said yes.
 //! * Answers: 202 means that the workflow was started. Whether the card appears cannot be heard.
 //! * Text goes into text runs, which know no markup; a mention would need an entry of its own.
 //! * The old connectors at `webhook.office.com` are shut; such a URL is refused.
@@ -11,10 +10,11 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    Build, Kind, Sink,
+    Build, Kind, Reader, Sink,
     fit::{View, fit},
     hook,
-    http::{Answered, Reply, Service, bytes, words},
+    http::{Answered, Reply, Service, words},
+    payload::bytes,
 };
 use crate::{
     notice::Notice,
@@ -25,6 +25,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "teams",
     summary: "Microsoft Teams, by a workflow's webhook",
+    reader: Reader::People,
+    limit: Some("10/10m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "teams"

@@ -1,7 +1,6 @@
 //! Telegram: a bot that writes to a chat.
 //!
-//! * Limits: 4096 characters as UTF-16 counts them, 20 messages a minute to a group. A good rate is
-//!   15/1m.
+//! * Limits: 4096 characters as UTF-16 counts them, 20 messages a minute to a group.
 //! * Answers: `"ok":true`. A wait stands in the body, as `parameters.retry_after`.
 //! * HTML with `& < >` escaped. Who is named with an `@` would be told, so the name is cut off it.
 //! * No idempotency: a repeat is a second message.
@@ -13,10 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Sink,
+    Build, Kind, Reader, Sink,
     escape::{entities, no_mentions},
     fit::{Markup, View, fit},
-    http::{Answered, Posted, Reach, Redactor, Reply, Service, bytes, read, seconds, words, yes},
+    http::{Answered, Posted, Reach, Redactor, Reply, Service, read, seconds, words, yes},
+    payload::bytes,
 };
 use crate::{
     notice::Notice,
@@ -28,6 +28,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "telegram",
     summary: "Telegram chat, by a bot",
+    reader: Reader::People,
+    limit: Some("15/1m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "telegram"
@@ -78,7 +81,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let redactor = Redactor::new(&[token.expose()]);
     let base = options.base_url.trim_end_matches('/');
     let url = Secret::new(format!("{base}/bot{}/sendMessage", token.expose()));
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("base_url", &url), build.clients, redactor)?;
     let service = Telegram { chat_id: options.chat_id, thread: options.thread };
     Ok(Box::new(Posted { endpoint, service }))

@@ -1,6 +1,6 @@
 //! `WeCom`: a robot of a group chat.
 //!
-//! * Limits: 4096 bytes of markdown, 20 messages a minute. A good rate is 18/1m.
+//! * Limits: 4096 bytes of markdown, 20 messages a minute.
 //! * Answers: 200 with an `errcode`, of which only 0 is a yes; sometimes the same under 403. The
 //!   words behind it repeat our address, which is left out.
 //! * Markdown without escapes, in which `<@id>` mentions: look-alikes take the place of what could
@@ -12,17 +12,21 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    Kind,
+    Kind, Reader,
     escape::lookalikes,
     fit::{Markup, View, fit},
     hook,
-    http::{Answered, Reply, Service, bytes, words},
+    http::{Answered, Reply, Service, words},
+    payload::bytes,
 };
 use crate::{notice::Notice, render::Brief};
 
 pub(super) const KIND: Kind = Kind {
     name: "wecom",
     summary: "WeCom group chat, by a robot",
+    reader: Reader::People,
+    limit: Some("18/1m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "wecom"

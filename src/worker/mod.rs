@@ -22,6 +22,7 @@ pub mod dispatch;
 pub mod once;
 pub mod plan;
 pub mod poll;
+pub mod replay;
 
 /// A source and how it is polled.
 #[derive(Clone, Debug)]
@@ -58,6 +59,13 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// The dispatch step of this worker.
+    #[must_use]
+    pub fn dispatcher(&self) -> dispatch::Dispatcher {
+        let (store, rules) = (Arc::clone(&self.store), Arc::clone(&self.rules));
+        dispatch::Dispatcher::new(store, rules, Arc::clone(&self.clock))
+    }
+
     /// The lane of a sink.
     #[must_use]
     pub fn lane(&self, sink: &str) -> Option<&deliver::Lane> {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its stage has failed")]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use jiff::Timestamp;
 use taskbell::{
@@ -20,13 +20,18 @@ mod email;
 mod examples;
 mod golden;
 mod hostile;
+mod kinds;
+mod local;
 mod occasions;
 mod options;
 mod pagerduty;
+mod peer;
 mod responses;
 mod services;
+mod syslog;
 mod tls;
 mod webhook;
+mod webhook_more;
 mod wire;
 
 /// Any port of this host.
@@ -55,7 +60,17 @@ fn build(table: &str) -> Box<dyn Sink> {
 }
 
 fn example(kind: &Kind, endpoint: SocketAddr) -> String {
-    kind.example.replace("{endpoint}", &endpoint.to_string())
+    example_in(kind, endpoint, Path::new("/nonexistent"))
+}
+
+fn example_in(kind: &Kind, endpoint: SocketAddr, folder: &Path) -> String {
+    let example = kind.example.replace("{endpoint}", &endpoint.to_string());
+    example.replace("{folder}", &folder.display().to_string())
+}
+
+/// The kinds that speak to another host.
+fn remote() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().copied().filter(|kind| kind.example.contains("{endpoint}"))
 }
 
 /// One attempt to send `notice`.
@@ -103,7 +118,14 @@ fn each_kinds_schema_knows_the_keys_of_its_example() {
 
 #[test]
 fn an_unknown_key_is_refused_with_the_nearest_known_one() {
-    for (kind, typed, meant) in [("webhook", "secrt", "secret"), ("email", "replyto", "reply_to")] {
+    for (kind, typed, meant) in [
+        ("webhook", "secrt", "secret"),
+        ("email", "replyto", "reply_to"),
+        ("file", "fsnc", "fsync"),
+        ("exec", "comand", "command"),
+        ("syslog", "adress", "address"),
+        ("journald", "sockt", "socket"),
+    ] {
         let table = format!("{}\n{typed} = 1", example(self::kind(kind), ANYWHERE));
         let error = try_build(&table).expect_err("the key is not known");
         let expected = format!("{typed}: is not a known key; did you mean `{meant}`?");
@@ -134,7 +156,7 @@ fn the_same_notice_gives_the_same_bytes() {
 #[tokio::test]
 async fn a_closed_port_is_worth_another_try_and_the_error_names_the_host() {
     let closed = TcpListener::bind(ANYWHERE).await.unwrap().local_addr().unwrap();
-    for kind in KINDS {
+    for kind in remote() {
         let sink = build(&example(kind, closed));
         let error = send(&*sink, &examples::one()).await.expect_err("nobody listens");
         assert_eq!(error.verdict, Verdict::Retry { after: None }, "{}", kind.name);
@@ -148,7 +170,7 @@ async fn a_closed_port_is_worth_another_try_and_the_error_names_the_host() {
 
 #[tokio::test]
 async fn a_connection_broken_without_a_word_is_worth_another_try() {
-    for kind in KINDS {
+    for kind in remote() {
         let listener = TcpListener::bind(ANYWHERE).await.unwrap();
         let sink = build(&example(kind, listener.local_addr().unwrap()));
         let hang_up = async {
@@ -167,7 +189,7 @@ async fn a_connection_broken_without_a_word_is_worth_another_try() {
 
 #[tokio::test]
 async fn a_mute_receiver_is_left_when_the_caller_says_so() {
-    for kind in KINDS {
+    for kind in remote() {
         // The system accepts connections on its own; nobody ever reads or writes.
         let mute = TcpListener::bind(ANYWHERE).await.unwrap();
         let sink = build(&example(kind, mute.local_addr().unwrap()));

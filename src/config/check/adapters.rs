@@ -24,8 +24,17 @@ pub(in crate::config) const SOURCE_KEYS: Shared =
     &["name", "kind", "interval", "timeout", "first_run", "labels"];
 
 /// What [`RawSink`] holds. Other keys are the kind's own.
-pub(in crate::config) const SINK_KEYS: Shared =
-    &["name", "kind", "timeout", "concurrency", "cleared"];
+pub(in crate::config) const SINK_KEYS: Shared = &[
+    "name",
+    "kind",
+    "timeout",
+    "concurrency",
+    "cleared",
+    "limit",
+    "storm",
+    "fallback",
+    "fallback_after",
+];
 
 /// The name of a kind, and what describes its own keys.
 type NamedSchema = (&'static str, fn() -> Schema);
@@ -93,6 +102,7 @@ impl Check {
         nth: usize,
         mut table: Table,
         kinds: &[&'static sink::Kind],
+        sinks: &BTreeMap<Name, usize>,
     ) -> Option<Sink> {
         let path = format!("sink[{nth}]");
         let kind = self.kind(&path, &table, kinds, |kind| kind.name);
@@ -102,13 +112,14 @@ impl Check {
         let timeout = self.period(&join(&path, "timeout"), raw.timeout, SECOND..=2 * MINUTE);
         let concurrency =
             self.count(&join(&path, "concurrency"), raw.concurrency, CONCURRENCY.clone());
+        let rules = self.sink_rules(&path, &raw, kind, sinks);
         Some(Sink {
             name: Name::parse(&raw.name).ok()?,
             kind: kind?,
             options,
             timeout: timeout?,
             concurrency: concurrency?,
-            cleared: raw.cleared,
+            rules: rules?,
         })
     }
 

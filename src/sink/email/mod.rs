@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
-use super::{Build, Kind, Parcel, Receipt, Sink, SinkError};
+use super::{Build, Kind, Parcel, Reader, Receipt, Sink, SinkError};
 use crate::{
     delivery::Verdict,
     notice::Notice,
@@ -43,6 +43,9 @@ use server::{Server, Session};
 pub(super) const KIND: Kind = Kind {
     name: "email",
     summary: "Mail by SMTP with TLS, text and HTML",
+    reader: Reader::People,
+    limit: None,
+    cleared: false,
     example: r#"
 name = "ops-mail"
 kind = "email"
@@ -71,6 +74,8 @@ struct Options {
     username: Option<String>,
     /// Password to log in with.
     password: Option<SecretRef>,
+    /// Another way to log in, in the place of `username` and `password`.
+    auth: Option<Auth>,
     /// The sender: an address, or `name <address>`.
     from: String,
     /// The recipients, 1 to 50.
@@ -85,6 +90,20 @@ struct Options {
     /// Allows `smtp://` to a server that is not on this host.
     #[serde(default)]
     insecure: bool,
+}
+
+/// Another way to log in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum Auth {
+    /// An `OAuth` 2 access token by `XOAUTH2`, as Gmail and Microsoft 365 want.
+    Xoauth2 {
+        /// The mailbox.
+        username: String,
+        /// The access token. It lives for an hour or so and is read anew at each log-in: whatever
+        /// renews it writes it into a file.
+        token: SecretRef,
+    },
 }
 
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
@@ -141,7 +160,7 @@ impl Email {
         let mut no = Vec::new();
         for address in to {
             if let Err(error) = smtp.command(Rcpt::new(address.clone(), Vec::new())).await {
-                match Reply::of(server, &error) {
+                match Reply::of(&server.redactor, &error) {
                     Some(reply) if !reply.is_goodbye() => no.push((address.clone(), reply)),
                     _ => return failed("a recipient", error),
                 }
@@ -161,7 +180,7 @@ impl Email {
             Ok(_) => Outcome::Taken { refused: no },
             Err(error) => {
                 // All of it was sent; without a reply nobody knows whether it was taken.
-                let uncertain = Reply::of(server, &error).is_none();
+                let uncertain = Reply::of(&server.redactor, &error).is_none();
                 let error = refused(server, "the mail", &error);
                 Outcome::Failed(SinkError { uncertain, ..error })
             }

@@ -7,7 +7,10 @@ use lettre::transport::smtp::Error;
 use super::server::Server;
 use crate::{
     delivery::Verdict,
-    sink::{SinkError, http::is_untrusted},
+    sink::{
+        SinkError,
+        http::{Redactor, is_untrusted},
+    },
 };
 
 /// "mail.example.com:465 refused …"
@@ -29,10 +32,20 @@ pub(super) fn insecure(server: &Server, error: std::io::Error) -> SinkError {
 
 /// A step of the conversation failed: by the server's word, or before it came.
 pub(super) fn refused(server: &Server, step: &str, error: &Error) -> SinkError {
-    match Reply::of(server, error) {
+    refused_hiding(server, &server.redactor, step, error)
+}
+
+/// The same, without what `redactor` hides.
+pub(super) fn refused_hiding(
+    server: &Server,
+    redactor: &Redactor,
+    step: &str,
+    error: &Error,
+) -> SinkError {
+    match Reply::of(redactor, error) {
         Some(reply) => fault(server, reply.verdict(), &format!("refused {step}: {}", reply.text)),
         None => {
-            let words = error.source().map(|cause| server.redactor.excerpt(&cause.to_string()));
+            let words = error.source().map(|cause| redactor.excerpt(&cause.to_string()));
             let words = words.unwrap_or_default();
             let verdict = match error.source() {
                 Some(cause) if is_untrusted(cause) => Verdict::Suspect,
@@ -54,10 +67,10 @@ pub(super) struct Reply {
 
 impl Reply {
     /// The reply behind `error`, if there was one.
-    pub(super) fn of(server: &Server, error: &Error) -> Option<Self> {
+    pub(super) fn of(redactor: &Redactor, error: &Error) -> Option<Self> {
         let code = u16::from(error.status()?);
         let words = error.source().map(ToString::to_string).unwrap_or_default();
-        Some(Self { code, text: format!("{code} {}", server.redactor.excerpt(&words)) })
+        Some(Self { code, text: format!("{code} {}", redactor.excerpt(&words)) })
     }
 
     /// 4yz is for now, 5yz probably configuration.

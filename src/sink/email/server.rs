@@ -13,32 +13,28 @@ use std::{
     },
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
     client::{AsyncSmtpConnection, AsyncTokioStream},
     extension::ClientId,
 };
-use rustls::{
-    ClientConfig,
-    pki_types::{CertificateDer, ServerName},
-};
-use rustls_platform_verifier::Verifier;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
-    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    refusal::{broken, fault, insecure, refused},
+    refusal::{broken, fault, insecure, refused, refused_hiding},
     wire::{Allowance, Wire},
 };
 use crate::{
     delivery::Verdict,
-    http::CONNECT_TIMEOUT,
+    options::SecretRef,
     secret::Secret,
-    sink::{ANSWER_BYTES_MAX, SinkError, http::Redactor},
+    sink::{ANSWER_BYTES_MAX, SinkError, dial, http::Redactor},
 };
 
 /// How the connection is kept from strangers.
@@ -53,10 +49,16 @@ pub(super) enum Security {
 }
 
 /// Who we are to the server.
-#[derive(Clone)]
-pub(super) struct Login {
-    pub(super) username: String,
-    pub(super) password: Secret,
+pub(super) enum Login {
+    Password {
+        username: String,
+        password: Secret,
+    },
+    /// An access token, read anew at each log-in.
+    Token {
+        username: String,
+        token: SecretRef,
+    },
 }
 
 /// A mail server and how to speak to it.
@@ -101,16 +103,12 @@ impl fmt::Debug for Session {
 impl Server {
     /// Host and port, for errors.
     pub(super) fn label(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        dial::label(&self.host, self.port)
     }
 
     /// Connects, secures, greets and logs in.
     pub(super) async fn open(&self) -> Result<Session, SinkError> {
-        let tcp = self.connect().await?;
+        let tcp = dial::connect(&self.host, self.port).await?;
         let peer = tcp.peer_addr().map_err(|error| broken(self, error))?;
         let allowance: Allowance = Arc::new(AtomicUsize::new(ANSWER_BYTES_MAX));
         let shared = Arc::clone(&allowance);
@@ -133,23 +131,6 @@ impl Server {
         Ok(session)
     }
 
-    async fn connect(&self) -> Result<TcpStream, SinkError> {
-        let connecting = TcpStream::connect((self.host.as_str(), self.port));
-        let failed = || {
-            let what = format!("cannot connect to {}", self.label());
-            SinkError::new(Verdict::Retry { after: None }, what)
-        };
-        match timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(Ok(stream)) => {
-                // Each command waits for its answer: holding back small packets only delays.
-                stream.set_nodelay(true).map_err(|error| failed().caused_by(error))?;
-                Ok(stream)
-            }
-            Ok(Err(error)) => Err(failed().caused_by(error)),
-            Err(elapsed) => Err(failed().caused_by(elapsed)),
-        }
-    }
-
     async fn handshake(&self, tcp: TcpStream) -> Result<TlsStream<TcpStream>, SinkError> {
         let name = ServerName::try_from(self.host.clone()).map_err(|error| {
             fault(self, Verdict::Suspect, "has a name that no certificate can hold")
@@ -167,17 +148,8 @@ impl Server {
             fault(self, Verdict::Suspect, "cannot be verified: no usable root certificates")
                 .caused_by(error)
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = self.roots.iter().cloned();
-        let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider));
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(unusable)?
-            // The platform's verifier does check; rustls calls every verifier of others so.
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier.map_err(unusable)?))
-            .with_no_client_auth();
-        Ok(self.tls.get_or_init(|| TlsConnector::from(Arc::new(config))).clone())
+        let built = dial::connector(&self.roots, None).map_err(unusable)?;
+        Ok(self.tls.get_or_init(|| built).clone())
     }
 
     /// Speaks SMTP in the clear until the server agrees to TLS.
@@ -239,15 +211,55 @@ impl Server {
     }
 
     async fn log_in(&self, session: &mut Session) -> Result<(), SinkError> {
-        let Some(login) = &self.login else { return Ok(()) };
-        let credentials =
-            Credentials::new(login.username.clone(), login.password.expose().to_owned());
-        let mechanisms = [Mechanism::Plain, Mechanism::Login];
-        if session.smtp.server_info().get_auth_mechanism(&mechanisms).is_none() {
-            return Err(fault(self, Verdict::Suspect, "offers neither AUTH PLAIN nor AUTH LOGIN"));
+        match &self.login {
+            None => Ok(()),
+            Some(Login::Password { username, password }) => {
+                let mechanisms = [Mechanism::Plain, Mechanism::Login];
+                self.must_offer(session, &mechanisms, "AUTH PLAIN or AUTH LOGIN")?;
+                let who = Credentials::new(username.clone(), password.expose().to_owned());
+                let answer = session.smtp.auth(&mechanisms, &who).await;
+                answer.map(drop).map_err(|error| refused(self, "the log-in", &error))
+            }
+            Some(Login::Token { username, token }) => {
+                self.must_offer(session, &[Mechanism::Xoauth2], "AUTH XOAUTH2")?;
+                let token = token.read().map_err(|problem| {
+                    SinkError::new(Verdict::Suspect, format!("no token to log in with: {problem}"))
+                })?;
+                self.show_token(session, username, &token).await
+            }
         }
-        let answer = session.smtp.auth(&mechanisms, &credentials).await;
-        answer.map(drop).map_err(|error| refused(self, "the log-in", &error))
+    }
+
+    fn must_offer(
+        &self,
+        session: &Session,
+        mechanisms: &[Mechanism],
+        names: &str,
+    ) -> Result<(), SinkError> {
+        match session.smtp.server_info().get_auth_mechanism(mechanisms) {
+            Some(_) => Ok(()),
+            None => Err(fault(self, Verdict::Suspect, &format!("does not offer {names}"))),
+        }
+    }
+
+    async fn show_token(
+        &self,
+        session: &mut Session,
+        username: &str,
+        token: &Secret,
+    ) -> Result<(), SinkError> {
+        let who = Credentials::new(username.to_owned(), token.expose().to_owned());
+        let Err(error) = session.smtp.auth(&[Mechanism::Xoauth2], &who).await else {
+            return Ok(());
+        };
+        if error.is_client() {
+            // A token that has run out is answered with a question, which has no good answer.
+            return Err(fault(self, Verdict::Suspect, "refused the log-in: the token is not good"));
+        }
+        let said = Mechanism::Xoauth2.response(&who, None).unwrap_or_default();
+        let said = Secret::new(STANDARD.encode(said));
+        let redactor = Redactor::new(&[token.expose(), said.expose()]);
+        Err(refused_hiding(self, &redactor, "the log-in", &error))
     }
 }
 

@@ -7,12 +7,12 @@ use lettre::{message::Mailbox, transport::smtp::extension::ClientId};
 use url::Url;
 
 use super::{
-    Options,
+    Auth, Options,
     message::Letterhead,
     server::{Login, Security, Server, is_loopback},
 };
 use crate::{
-    options::OptionError,
+    options::{OptionError, SecretRef},
     secret::Secret,
     sink::{ca, http::Redactor},
 };
@@ -48,9 +48,10 @@ fn server(options: Options) -> Result<Server, OptionError> {
              smtp+starttls://, or set insecure = true",
         ));
     }
-    let login = login(options.username, options.password.as_ref())?;
+    let login = login(options.username, options.password.as_ref(), options.auth)?;
     if login.is_some() && !private {
-        return Err(OptionError::new("password", "is not sent in the clear; use smtps://"));
+        let key = if matches!(login, Some(Login::Token { .. })) { "auth" } else { "password" };
+        return Err(OptionError::new(key, "is not sent in the clear; use smtps://"));
     }
     let roots = match &options.ca_file {
         None => Vec::new(),
@@ -88,24 +89,35 @@ fn address(text: &str) -> Result<(Security, String, u16), String> {
 
 fn login(
     username: Option<String>,
-    password: Option<&crate::options::SecretRef>,
+    password: Option<&SecretRef>,
+    auth: Option<Auth>,
 ) -> Result<Option<Login>, OptionError> {
-    match (username, password) {
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(OptionError::new("password", "is required with username")),
-        (None, Some(_)) => Err(OptionError::new("username", "is required with password")),
-        (Some(username), Some(password)) => {
+    match (username, password, auth) {
+        (None, None, None) => Ok(None),
+        (None, None, Some(Auth::Xoauth2 { username, token })) => {
+            // For the sake of an error now and not with the first notice.
+            token.read().map_err(|problem| OptionError::new("auth.token", problem))?;
+            Ok(Some(Login::Token { username, token }))
+        }
+        (_, _, Some(_)) => {
+            Err(OptionError::new("auth", "excludes username and password; leave out one of them"))
+        }
+        (Some(_), None, None) => Err(OptionError::new("password", "is required with username")),
+        (None, Some(_), None) => Err(OptionError::new("username", "is required with password")),
+        (Some(username), Some(password), None) => {
             let password =
                 password.read().map_err(|problem| OptionError::new("password", problem))?;
-            Ok(Some(Login { username, password }))
+            Ok(Some(Login::Password { username, password }))
         }
     }
 }
 
-/// Hides the password in each form in which it goes over the wire.
+/// Hides the password in each form in which it goes over the wire. A token is hidden when it is
+/// read.
 fn redactor(login: &Login) -> Redactor {
-    let password = login.password.expose();
-    let plain = Secret::new(STANDARD.encode(format!("\0{}\0{password}", login.username)));
+    let Login::Password { username, password } = login else { return Redactor::default() };
+    let password = password.expose();
+    let plain = Secret::new(STANDARD.encode(format!("\0{username}\0{password}")));
     let encoded = Secret::new(STANDARD.encode(password));
     Redactor::new(&[password, plain.expose(), encoded.expose()])
 }

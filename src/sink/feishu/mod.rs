@@ -1,6 +1,6 @@
 //! Feishu and Lark: a custom robot of a group chat.
 //!
-//! * Limits: a body of 20 KB, 100 messages a minute and 5 a second. A good rate is 90/1m.
+//! * Limits: a body of 20 KB, 100 messages a minute and 5 a second.
 //! * Answers: 200 with a `code`, of which only 0 is a yes. 11232 asks for patience.
 //! * Text goes into `plain_text` elements, in which nothing is markup and nobody can be mentioned.
 //! * No idempotency and no threads: a repeat is a second message.
@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     fit::{Shown, View, fit, plain_pair},
     http::{
-        Answered, Posted, Reach, Redactor, Reply, Request, Service, bytes, read, with_fields,
-        words, yes,
+        Answered, Posted, Reach, Redactor, Reply, Request, Service, read, with_fields, words, yes,
     },
+    payload::bytes,
 };
 use crate::{
     notice::Notice,
@@ -35,6 +35,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "feishu",
     summary: "Feishu or Lark group chat, by a custom robot",
+    reader: Reader::People,
+    limit: Some("90/1m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "feishu"
@@ -102,7 +105,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let (key, url) = options.url()?;
     let secret = options.secret.as_ref().map(|secret| read("secret", secret)).transpose()?;
     let redactor = Redactor::new(&secret.iter().map(Secret::expose).collect::<Vec<_>>());
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint((key, &url), build.clients, redactor)?;
     let keyword = options.keyword.unwrap_or_default();
     Ok(Box::new(Posted { endpoint, service: Feishu { secret, keyword } }))

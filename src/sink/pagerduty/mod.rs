@@ -1,11 +1,12 @@
 //! `PagerDuty`: events of its API, version 2.
 //!
-//! * Limits: 1024 characters of summary, 512 KB an event, 120 events a minute. A good rate is
-//!   30/10m.
+//! * Limits: 1024 characters of summary, 512 KB an event, 120 events a minute.
 //! * Answers: 202 is a yes. 400 names what is wrong with the event or the key.
 //! * Each failure is an incident of its own, named after the failure, so a repeat changes nothing
 //!   and a cleared failure resolves the incident that it opened. A notice that does not list what
 //!   it is about, such as a storm's, is one incident; so is a source that cannot be seen.
+//! * For the same reason a burst is no storm here unless the config says so, and there is no limit
+//!   on notices: a failure folded into a storm has no incident of its own, and nothing resolves it.
 //! * A notice of many failures is many requests. What was taken is not sent again: the incidents
 //!   still owed are kept as other kinds keep recipients.
 
@@ -18,10 +19,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{
-    Build, Kind, Parcel, Receipt, Sink, SinkError,
-    http::{
-        Answered, Endpoint, Reach, Redactor, Reply, Request, bytes, read, with_fields, words, yes,
-    },
+    Build, Kind, Parcel, Reader, Receipt, Sink, SinkError,
+    http::{Answered, Endpoint, Reach, Redactor, Reply, Request, read, with_fields, words, yes},
+    payload::bytes,
 };
 use crate::{
     delivery::Verdict,
@@ -37,6 +37,9 @@ use events::{Severity, events};
 pub(super) const KIND: Kind = Kind {
     name: "pagerduty",
     summary: "PagerDuty, one incident for each failure",
+    reader: Reader::Programs,
+    limit: None,
+    cleared: true,
     example: r#"
 name = "oncall"
 kind = "pagerduty"
@@ -81,7 +84,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let routing_key = read("routing_key", &options.routing_key)?;
     let redactor = Redactor::new(&[routing_key.expose()]);
     let url = Secret::new(format!("{}/v2/enqueue", options.base_url.trim_end_matches('/')));
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("base_url", &url), build.clients, redactor)?;
     Ok(Box::new(PagerDuty { endpoint, routing_key, severity: options.severity }))
 }

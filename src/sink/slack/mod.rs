@@ -1,6 +1,6 @@
 //! Slack: an incoming webhook, or a bot that posts to a channel.
 //!
-//! * Limits: 50 blocks of 3000 characters, one message a second and channel. A good rate is 10/10m.
+//! * Limits: 50 blocks of 3000 characters, one message a second and channel.
 //! * Answers: a webhook says `ok` as text; the API says `"ok":true` under 200, and its errors there
 //!   too. A webhook without its app (`no_service`) is gone for good; an archived channel, which it
 //!   answers with 410, can come back.
@@ -17,10 +17,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     escape::entities,
     fit::{Shown, View, fit, plain_pair},
-    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, bearer, bytes, read, yes},
+    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, bearer, read, yes},
+    payload::bytes,
 };
 use crate::{
     notice::Notice,
@@ -32,6 +33,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "slack",
     summary: "Slack, by an incoming webhook or a bot",
+    reader: Reader::People,
+    limit: Some("10/10m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "slack"
@@ -72,7 +76,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let options: Options = options::parse(build.options)?;
     let ((key, url), bot) = way(&options)?;
     let redactor = bot.as_ref().map_or_else(Redactor::default, |bot| bot.redactor.clone());
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint((key, &url), build.clients, redactor)?;
     Ok(Box::new(Posted { endpoint, service: Slack { bot } }))
 }

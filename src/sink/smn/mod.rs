@@ -1,8 +1,7 @@
 //! Simple Message Notification of Huawei Cloud: mails, short messages and more to who subscribed
 //! to a topic.
 //!
-//! * Limits: 512 bytes of subject, 256 KB of message, 490 characters of a short message. A good
-//!   rate is 30/10m.
+//! * Limits: 512 bytes of subject, 256 KB of message, 490 characters of a short message.
 //! * Answers: 200 with a `message_id` means that it is stored; who gets it when cannot be heard.
 //! * The subject becomes the header of a mail: one line. The message is plain text.
 //! * Requests are signed like those to the rest of this cloud. No idempotency: a repeat is a second
@@ -18,9 +17,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     fit::{Markup, View, fit},
-    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, bytes, read, words, yes},
+    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, read, words, yes},
+    payload::bytes,
 };
 use crate::{
     delivery::Verdict,
@@ -35,6 +35,9 @@ use crate::{
 pub(super) const KIND: Kind = Kind {
     name: "smn",
     summary: "Huawei Cloud SMN: mail, short messages and more by a topic",
+    reader: Reader::People,
+    limit: Some("30/10m"),
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "smn"
@@ -107,7 +110,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let redactor = Redactor::new(&secrets);
     let (host, path) = (host(&url), url.path().to_owned());
     let url = Secret::new(url.into());
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint((key, &url), build.clients, redactor)?;
     let service = Smn { host, path, project_id: options.project_id, keys, sms: options.sms };
     Ok(Box::new(Posted { endpoint, service }))

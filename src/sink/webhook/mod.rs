@@ -4,15 +4,17 @@
 //! ids drops repeats. `webhook-timestamp` and the signature renew. Any 2xx is a yes, whatever
 //! its body says.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Build, Kind, Parcel, Sink, SinkError,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, read, yes},
+    identity::Identity,
+    payload::{self, Payload},
 };
 use crate::{
     delivery::Verdict,
@@ -21,17 +23,24 @@ use crate::{
     secret::Secret,
 };
 
-mod payload;
+mod alertmanager;
+mod cloudevents;
+mod request;
 mod secrets;
 pub mod signature;
 
-use payload::Payload;
+use alertmanager::Body;
+use cloudevents::Event;
+use request::{Added, Auth};
 use secrets::SecretList;
 use signature::{Key, signature};
 
 pub(super) const KIND: Kind = Kind {
     name: "webhook",
     summary: "JSON by HTTP POST, signed after Standard Webhooks",
+    reader: Reader::Programs,
+    limit: None,
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "webhook"
@@ -42,9 +51,6 @@ secret = "whsec_dGFza2JlbGwtZXhhbXBsZS1zZWNyZXQtMDE="
     build,
 };
 
-/// Room for the payload of one failure, so that the usual notice is written without growing.
-const PAYLOAD_BYTES: usize = 1024;
-
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
@@ -54,15 +60,50 @@ const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature
 struct Options {
     /// Where to post: `https://…` or `http://…`. The path may be a secret.
     url: SecretRef,
-    /// Signs each request: `whsec_` and base64 of 24 to 64 bytes. A list, newest first, while a
-    /// secret is being replaced. Without it requests are not signed.
+    /// Signs each request: `whsec_` and base64 of 24 to 64 bytes, or `whsk_` and base64 of an
+    /// Ed25519 key. A list, newest first, while a secret is being replaced. Without it requests
+    /// are not signed.
     #[serde(default)]
     secret: SecretList,
+    /// What the body is: `standard`, `cloudevents` or `alertmanager`. Default: `standard`.
+    #[serde(default)]
+    format: Format,
+    /// More headers, by name. Their values are secrets.
+    #[serde(default)]
+    headers: BTreeMap<String, SecretRef>,
+    /// Who we are to the receiver, beside the signature.
+    auth: Option<Auth>,
     /// PEM file of certificates to trust beside those of the host.
     ca_file: Option<PathBuf>,
+    /// PEM file of our own certificate, for receivers that want one.
+    client_cert: Option<PathBuf>,
+    /// PEM file of its key.
+    client_key: Option<PathBuf>,
     /// Whether the host may be on a private network or this very host.
     #[serde(default = "yes")]
     allow_private: bool,
+}
+
+/// What the body is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// `{"type", "timestamp", "data"}`, as Standard Webhooks recommends.
+    #[default]
+    Standard,
+    /// A `CloudEvents` 1.0 event in structured mode.
+    CloudEvents,
+    /// What Alertmanager posts to its webhooks.
+    Alertmanager,
+}
+
+impl Format {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Standard | Self::Alertmanager => "application/json",
+            Self::CloudEvents => cloudevents::CONTENT_TYPE,
+        }
+    }
 }
 
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
@@ -75,17 +116,19 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
         .map(|secret| Key::parse(secret.expose()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| OptionError::new("secret", error.to_string()))?;
-    let reach = Reach { ca_file: options.ca_file.as_deref(), allow_private: options.allow_private };
-    let endpoint = reach.endpoint(("url", &url), build.clients, redactor(&secrets))?;
-    Ok(Box::new(Posted { endpoint, service: Webhook { keys } }))
+    let Added { headers, secrets: more } = request::added(&options.headers, options.auth.as_ref())?;
+    let identity = Identity::read(options.client_cert.as_deref(), options.client_key.as_deref())?;
+    let hidden: Vec<Secret> = secrets.into_iter().chain(more).collect();
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
+    let reach = reach.showing(identity.as_ref());
+    let endpoint = reach.endpoint(("url", &url), build.clients, redactor(&hidden))?;
+    Ok(Box::new(Posted { endpoint, service: Webhook { keys, format: options.format, headers } }))
 }
 
 /// Hides each secret with its mark and without.
 fn redactor(secrets: &[Secret]) -> Redactor {
-    let both = secrets
-        .iter()
-        .map(Secret::expose)
-        .flat_map(|secret| [secret, secret.strip_prefix("whsec_").unwrap_or(secret)]);
+    let both =
+        secrets.iter().map(Secret::expose).flat_map(|secret| [secret, signature::unmarked(secret)]);
     Redactor::new(&both.collect::<Vec<_>>())
 }
 
@@ -93,6 +136,9 @@ fn redactor(secrets: &[Secret]) -> Redactor {
 struct Webhook {
     /// Empty: requests are not signed.
     keys: Vec<Key>,
+    format: Format,
+    /// Of the operator's, with `authorization`.
+    headers: HeaderMap,
 }
 
 impl Webhook {
@@ -103,8 +149,8 @@ impl Webhook {
             })
         };
         let timestamp = parcel.now.as_second().to_string();
-        let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.format.content_type()));
         headers.insert(WEBHOOK_ID, value(parcel.id.as_str())?);
         headers.insert(WEBHOOK_TIMESTAMP, value(&timestamp)?);
         if !self.keys.is_empty() {
@@ -119,10 +165,11 @@ impl Service for Webhook {
     const VERDICT_IN_BODY: bool = false;
 
     fn payload(&self, notice: &Notice) -> Vec<u8> {
-        let mut body = Vec::with_capacity(PAYLOAD_BYTES);
-        serde_json::to_writer(&mut body, &Payload::of(notice))
-            .expect("a Vec takes everything and the payload has text keys only");
-        body
+        match self.format {
+            Format::Standard => payload::bytes(&Payload::of(notice)),
+            Format::CloudEvents => payload::bytes(&Event::of(notice)),
+            Format::Alertmanager => payload::bytes(&Body::of(notice)),
+        }
     }
 
     fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {

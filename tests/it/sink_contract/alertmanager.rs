@@ -6,7 +6,7 @@ use taskbell::{
     notice::{Notice, NoticeKind, Trouble},
 };
 
-use super::{ANYWHERE, build, example, examples, kind};
+use super::{ANYWHERE, build, example, examples, kind, kinds, occasions};
 
 fn alerts(notice: &Notice) -> Vec<Value> {
     let sink = build(&example(kind("alertmanager"), ANYWHERE));
@@ -49,6 +49,20 @@ fn what_begins_an_alert_of_our_own_and_what_ends_it_agree() {
         let ended = alerts(&Notice { since, ..of(ends) });
         assert_eq!(began[0]["labels"], ended[0]["labels"], "{begins:?}");
         assert_eq!(ended[0]["endsAt"], "2026-11-23T10:00:05Z", "{ends:?}");
+    }
+}
+
+#[test]
+fn a_webhook_that_speaks_as_alertmanager_gives_alerts_the_same_labels() {
+    let table = "name = 'a'\nkind = 'webhook'\nurl = 'http://h'\nformat = 'alertmanager'";
+    let webhook = build(table);
+    for (case, notice) in occasions::every().into_iter().chain(kinds::all()) {
+        let body: Value = serde_json::from_slice(&webhook.render(&notice)).unwrap();
+        let labels: Vec<Value> =
+            alerts(&notice).into_iter().map(|mut alert| alert["labels"].take()).collect();
+        for alert in body["alerts"].as_array().unwrap() {
+            assert!(labels.contains(&alert["labels"]), "{case}: {alert} {labels:?}");
+        }
     }
 }
 

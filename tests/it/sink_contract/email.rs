@@ -99,8 +99,8 @@ async fn the_code_of_each_step_decides() {
             let shown = format!("{answers:?}");
             let result = attempt(answers).await;
             assert_eq!(word(&result), expected, "{shown}");
-            let error = result.expect_err("is refused").to_string();
-            assert!(error.contains(&code), "{error}");
+            let error = result.expect_err("is refused");
+            assert!(error.to_string().contains(&code) && !error.uncertain, "{error:?}");
         }
     }
 }
@@ -296,6 +296,18 @@ fn wrong_options_are_named_by_their_key() {
         ),
         (format!("{base}username = 'u'"), "password: is required with username"),
         (format!("{base}password = 'p'"), "username: is required with password"),
+        (
+            format!(
+                "{base}username = 'u'\nauth = {{ kind = 'xoauth2', username = 'u', token = 't' }}"
+            ),
+            "auth: excludes username and password; leave out one of them",
+        ),
+        (
+            format!(
+                "{base}auth = {{ kind = 'xoauth2', username = 'u', token = {{ env = 'UNSET_X' }} }}"
+            ),
+            "auth.token: environment variable UNSET_X is not set",
+        ),
         (to(""), "to: must list 1 to 50 addresses"),
         (to(&"'b@example.com',".repeat(51)), "to: must list 1 to 50 addresses"),
         (to("\"b@example.com\\r\\nBcc: c@example.com\""), break_),

@@ -5,10 +5,10 @@ use std::{fs, path::PathBuf};
 
 use taskbell::render;
 
-use super::{ANYWHERE, KINDS, build, example, examples, kind, occasions};
+use super::{ANYWHERE, build, example, examples, kind, kinds, occasions, remote};
 
 #[track_caller]
-fn check(name: &str, actual: &[u8]) {
+pub(super) fn check(name: &str, actual: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if taskbell::options::env("BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -34,13 +34,25 @@ fn webhook_payloads_are_as_reviewed() {
 /// Laid out for reading; that the bytes are always the same is tested elsewhere.
 #[test]
 fn the_payloads_of_services_are_as_reviewed() {
-    for kind in KINDS.iter().filter(|kind| !matches!(kind.name, "webhook" | "email")) {
+    for kind in remote().filter(|kind| !matches!(kind.name, "webhook" | "email" | "syslog")) {
         let sink = build(&example(kind, ANYWHERE));
         for (case, notice) in occasions::every() {
             let body: serde_json::Value = serde_json::from_slice(&sink.render(&notice)).unwrap();
             let shown = serde_json::to_string_pretty(&body).unwrap() + "\n";
             check(&format!("{}/{case}.json", kind.name), shown.as_bytes());
         }
+    }
+}
+
+#[test]
+fn webhooks_in_other_formats_are_as_reviewed() {
+    for format in ["cloudevents", "alertmanager"] {
+        let table = format!("{}\nformat = '{format}'", example(kind("webhook"), ANYWHERE));
+        let sink = build(&table);
+        let each = examples::all().into_iter().chain(kinds::all()).map(|(case, notice)| {
+            format!("== {case}\n{}\n", String::from_utf8(sink.render(&notice)).unwrap())
+        });
+        check(&format!("webhook/{format}.txt"), each.collect::<String>().as_bytes());
     }
 }
 

@@ -24,7 +24,7 @@ fn tally() -> Tally {
 fn tallied(kind: NoticeKind, reason: &str, listed: u64, total: u32) -> Notice {
     let failures = many(listed).failures;
     let since = Some("2026-11-23T09:45:00Z".parse().unwrap());
-    Notice { total, tally: Some(tally()), since, ..notice(kind, reason, failures) }
+    Notice { total, so_far: total, tally: Some(tally()), since, ..notice(kind, reason, failures) }
 }
 
 fn trouble(class: &str, detail: &str, advice: &str) -> Trouble {
@@ -84,7 +84,10 @@ pub(crate) fn every() -> Vec<(&'static str, Notice)> {
         ("digest", tallied(NoticeKind::Digest, "digest", 100, 120)),
         ("two_sources", two_sources()),
         ("storm_opened", tallied(NoticeKind::StormOpened, "storm", 3, 120)),
-        ("storm_updated", tallied(NoticeKind::StormUpdated, "storm", 3, 40)),
+        (
+            "storm_updated",
+            Notice { so_far: 160, ..tallied(NoticeKind::StormUpdated, "storm", 3, 40) },
+        ),
         ("storm_closed", tallied(NoticeKind::StormClosed, "storm", 0, 160)),
         ("blind", source_blind()),
         ("sighted", source_sighted()),

@@ -9,7 +9,7 @@ use taskbell::{
     sink::{Sink, SinkError},
 };
 
-use super::{ANYWHERE, KINDS, build, example, examples, kind, now, occasions, send, word};
+use super::{ANYWHERE, KINDS, Kind, build, example, examples, kind, now, occasions, send, word};
 
 /// What is known about a service.
 pub(super) struct Service {
@@ -179,13 +179,17 @@ impl Service {
 
 #[test]
 fn every_kind_over_http_is_known_here() {
-    let known: Vec<&str> = SERVICES.iter().map(|service| service.kind).collect();
-    let kinds: Vec<&str> =
-        KINDS.iter().map(|kind| kind.name).filter(|name| *name != "email").collect();
-    let (mut known_sorted, mut kinds_sorted) = (known.clone(), kinds.clone());
-    known_sorted.sort_unstable();
-    kinds_sorted.sort_unstable();
-    assert_eq!(known_sorted, kinds_sorted);
+    let mut known: Vec<&str> = SERVICES.iter().map(|service| service.kind).collect();
+    let is_over_http = |kind: &&&Kind| {
+        let schema = serde_json::to_value((kind.schema)()).unwrap();
+        schema["properties"].get("allow_private").is_some()
+    };
+    let mut kinds: Vec<&str> = KINDS.iter().filter(is_over_http).map(|kind| kind.name).collect();
+    known.sort_unstable();
+    kinds.sort_unstable();
+    assert_eq!(known, kinds);
+    let others = KINDS.iter().map(|kind| kind.name).filter(|name| !known.contains(name));
+    assert_eq!(others.collect::<Vec<_>>(), ["email", "file", "exec", "syslog", "journald"]);
 }
 
 #[tokio::test]

@@ -179,7 +179,7 @@ fn wrong_options_are_named_by_their_key() {
         ("url = { env = 'TASKBELL_UNSET' }", "url: environment variable TASKBELL_UNSET is not set"),
         ("url = { fil = 'x' }", "url.fil: is not a known key; did you mean `file`?"),
         ("url = 'http://h'\nsecret = 'whsec_AAAA'", length),
-        ("url = 'http://h'\nsecret = 'p w'", "secret: must be `whsec_` and base64"),
+        ("url = 'http://h'\nsecret = 'p w'", "secret: must be `whsec_` or `whsk_` and base64"),
         (
             "url = 'http://10.0.0.1/'\nallow_private = false",
             "url: the host has only private addresses, and allow_private is false",

@@ -1,4 +1,4 @@
-//! The JSON of a webhook: a notice, field by field.
+//! A notice as JSON, field by field: what webhooks, programs and files get.
 //!
 //! Receivers hold on to these names. A field may be added; none may be renamed or dropped
 //! without raising [`SCHEMA_VERSION`].
@@ -14,18 +14,33 @@ use crate::{
 /// Raised when a receiver that reads the old payload would misread the new one.
 const SCHEMA_VERSION: u32 = 1;
 
+/// Room for one failure, so that the usual notice is written without growing.
+const USUAL_BYTES: usize = 1024;
+
+/// The compact JSON of `value`. It holds no line break: JSON escapes those in texts.
+pub(super) fn bytes(value: &impl Serialize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut out, value)
+        .expect("a Vec takes everything, and what sinks write has text keys only");
+    out
+}
+
 /// Times are RFC 3339 in UTC, with a fraction only where there is one. What is not known is
 /// `null`, never an empty text and never left out.
 #[derive(Debug, Serialize)]
 pub(super) struct Payload<'a> {
+    /// Where nothing around the payload carries it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
     #[serde(rename = "type")]
     kind: &'static str,
     timestamp: Timestamp,
     data: Data<'a>,
 }
 
+/// What it is about.
 #[derive(Debug, Serialize)]
-struct Data<'a> {
+pub(super) struct Data<'a> {
     schema_version: u32,
     reason: &'a str,
     sink: &'a str,
@@ -76,7 +91,19 @@ struct Server<'a> {
 
 impl<'a> Payload<'a> {
     pub(super) fn of(notice: &'a Notice) -> Self {
-        let data = Data {
+        let data = Data::of(notice);
+        Self { id: None, kind: notice.kind.as_str(), timestamp: notice.created_at, data }
+    }
+
+    /// The same, and names itself.
+    pub(super) fn with_id(notice: &'a Notice) -> Self {
+        Self { id: Some(notice.id.as_str()), ..Self::of(notice) }
+    }
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn of(notice: &'a Notice) -> Self {
+        Self {
             schema_version: SCHEMA_VERSION,
             reason: &notice.reason,
             sink: notice.sink.as_str(),
@@ -89,8 +116,7 @@ impl<'a> Payload<'a> {
             since: notice.since,
             still_open: notice.still_open,
             coverage: notice.coverage,
-        };
-        Self { kind: notice.kind.as_str(), timestamp: notice.created_at, data }
+        }
     }
 }
 
