@@ -274,3 +274,6 @@ fn untouched(detail: &FailureDetail, known: Known<'_>) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

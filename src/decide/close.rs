@@ -352,3 +352,6 @@ fn of_members(cleared: &[Cleared], members: &[Member]) -> Vec<Cleared> {
     let mine = |cleared: &&Cleared| members.iter().any(|member| member.id == cleared.id);
     cleared.iter().filter(mine).copied().collect()
 }
+
+#[cfg(test)]
+mod tests;

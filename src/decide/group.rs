@@ -90,8 +90,11 @@ impl<'a> Desk<'a> {
         match &seeded.seed {
             Seed::Failed { .. } => seeded.failures.iter().for_each(|failure| self.failed(failure)),
             Seed::Cleared { mass, .. } => {
-                // Whoever was not told that it failed is not told that it cleared.
-                let told = |failure: &&Failure| failure.origin != Origin::Baseline;
+                // Whoever was not told that it failed is not told that it cleared; and what is
+                // listed again meanwhile has not cleared.
+                let told = |failure: &&Failure| {
+                    failure.origin != Origin::Baseline && failure.cleared_at.is_some()
+                };
                 let told: Vec<&Failure> = seeded.failures.iter().filter(told).collect();
                 self.cleared(&told, *mass);
             }

@@ -267,3 +267,6 @@ fn trouble(sink: &Name, state: &SinkState) -> Trouble {
         advice,
     }
 }
+
+#[cfg(test)]
+mod tests;

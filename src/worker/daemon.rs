@@ -146,7 +146,7 @@ async fn dispatch_loop(
     let mut dispatcher = worker.dispatcher();
     loop {
         let done = dispatcher.run(false).await?;
-        if 0 < done.opened {
+        if 0 < done.opened + done.folds {
             Waker(nudges.clone()).deliveries_changed();
         }
         tokio::select! {

@@ -31,6 +31,8 @@ const BATCH: usize = 1_000;
 pub struct Dispatched {
     /// Deliveries opened.
     pub opened: usize,
+    /// Folds carried out. One may let deliveries go without opening any.
+    pub folds: usize,
     /// When something is due next.
     pub next: Option<Timestamp>,
 }
@@ -122,6 +124,7 @@ impl Dispatcher {
             failpoint::hit("dispatch.before_fold");
             let told = Told::of(&order);
             let opened = self.store.fold(order).await?;
+            done.folds += 1;
             failpoint::hit("dispatch.after_fold");
             told.log(opened);
             done.opened += opened;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Worker, deliver, poll::compare};
 use crate::{
     decide::{
-        backlog::{Backlog, Forming, Seed, Seeded},
+        backlog::{Backlog, Fate, Forming, Seed, Seeded, Told},
         diff::{BaselineSaid, Changes},
         group::{Dispatching, dispatch},
         rules::Rules,
@@ -15,10 +15,13 @@ use crate::{
     failure::{Failure, FailureId},
     http::Chain,
     name::Name,
-    notice::Notice,
+    notice::{Notice, NoticeKind},
     source::SourceError,
     store::StoreError,
 };
+
+/// Cleared failures that a plan looks up. What goes beyond is counted and not shown.
+const CLEARED_MAX: usize = 100;
 
 /// Numbers of failures that are not recorded begin here.
 const UNRECORDED: u64 = u64::MAX / 2;
@@ -88,6 +91,10 @@ pub async fn look(worker: &Worker) -> Result<Found, StoreError> {
         let compared = compare(watched, &worker.store, &worker.clock).await?;
         let from = failures.len();
         let now = worker.clock.now();
+        let gone: Vec<FailureId> =
+            compared.changes.cleared.iter().map(|entry| entry.id).take(CLEARED_MAX).collect();
+        let mass = compared.changes.mass_cleared;
+        cleared(worker, gone, (&info.name, mass, now), &mut backlog).await?;
         let seeds = seeds(compared.changes, &info.name, now, &mut failures);
         let untold = seeds.untold;
         let view = backlog.sources.entry(info.name.clone()).or_default();
@@ -129,6 +136,38 @@ pub fn decide(found: &Found, rules: &Rules, now: Timestamp) -> Plan {
     }
     plan.notices.sort_by_key(|planned| planned.at);
     plan
+}
+
+/// Adds what a poll would find cleared, and who was told of it, to `backlog`.
+async fn cleared(
+    worker: &Worker,
+    ids: Vec<FailureId>,
+    (source, mass, now): (&Name, bool, Timestamp),
+    backlog: &mut Backlog,
+) -> Result<(), StoreError> {
+    let mut gone = Vec::with_capacity(ids.len());
+    for id in ids {
+        let Some(detail) = worker.store.failure(id).await? else { continue };
+        let telling = detail.deliveries.iter().filter(|one| one.kind.tells_failures());
+        let told = telling.filter_map(|one| {
+            let fate = match &one.state {
+                DeliveryState::Folded { .. } => return None,
+                DeliveryState::Delivered { .. } => Fate::Delivered,
+                DeliveryState::Pending { .. } => Fate::Pending { amendable: false },
+                DeliveryState::Held { by, .. } => Fate::Held(by.clone()),
+                DeliveryState::Dead { .. } | DeliveryState::Suppressed { .. } => Fate::Over,
+            };
+            Some(Told { delivery: one.id, sink: one.sink.clone(), fate })
+        });
+        backlog.told.insert(id, told.collect());
+        gone.push(Failure { cleared_at: Some(now), ..detail.failure });
+    }
+    if !gone.is_empty() {
+        let failures = gone.iter().map(|failure| failure.id).collect();
+        let seed = Seed::Cleared { source: source.clone(), failures, mass };
+        backlog.seeds.push(Seeded { number: 0, seed, failures: gone });
+    }
+    Ok(())
 }
 
 struct Seeds {
@@ -186,7 +225,8 @@ fn planned(
     find: &impl Fn(FailureId) -> Option<Failure>,
 ) -> PlannedNotice {
     let failures = delivery.failures.iter().filter_map(|id| find(*id)).collect();
-    let owed_already = delivery.failures.first().is_some_and(|id| id.0 < UNRECORDED);
+    let owed_already = delivery.kind == NoticeKind::TaskFailed
+        && delivery.failures.first().is_some_and(|id| id.0 < UNRECORDED);
     let notice = deliver::notice(delivery, failures, rules);
     let held = match &delivery.state {
         DeliveryState::Held { by, .. } => Some(by.to_string()),

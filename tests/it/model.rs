@@ -16,7 +16,7 @@
 mod ops;
 mod world;
 
-use std::fs;
+use std::{fs, thread};
 
 use ops::Op;
 use proptest::{
@@ -42,24 +42,36 @@ fn run(script: &[Op]) -> Result<(), String> {
     })
 }
 
-#[test]
-fn random_histories_lose_nothing_and_tell_nothing_twice() {
-    let cases = taskbell::options::env("TASKBELL_MODEL_CASES").and_then(|text| text.parse().ok());
+/// Runs `cases` random histories. Gives the script of one that went wrong.
+fn explore(cases: u32) -> Result<(), String> {
     let config = ProptestConfig {
-        cases: cases.unwrap_or(CASES),
+        cases,
         failure_persistence: None,
         max_shrink_iters: 2_000,
         ..ProptestConfig::default()
     };
     let mut runner = TestRunner::new(config);
     let scripts = prop::collection::vec(ops::any_op(), 1..40);
-    let result = runner.run(&scripts, |script| run(&script).map_err(TestCaseError::fail));
-    if let Err(TestError::Fail(reason, script)) = result {
-        let script: Vec<String> = script.iter().map(ToString::to_string).collect();
-        let script = script.join("\n");
-        panic!("{reason}\n{script}");
+    match runner.run(&scripts, |script| run(&script).map_err(TestCaseError::fail)) {
+        Ok(()) => Ok(()),
+        Err(TestError::Fail(reason, script)) => {
+            let script: Vec<String> = script.iter().map(ToString::to_string).collect();
+            Err(format!("{reason}\n{}", script.join("\n")))
+        }
+        Err(error) => Err(error.to_string()),
     }
-    result.unwrap();
+}
+
+#[test]
+fn random_histories_lose_nothing_and_tell_nothing_twice() {
+    let cases = taskbell::options::env("TASKBELL_MODEL_CASES").and_then(|text| text.parse().ok());
+    let cases: u32 = cases.unwrap_or(CASES);
+    let explorers = thread::available_parallelism().map_or(1, |count| count.get().min(8));
+    let share = cases.div_ceil(u32::try_from(explorers).unwrap());
+    let explorers: Vec<_> = (0..explorers).map(|_| thread::spawn(move || explore(share))).collect();
+    for explorer in explorers {
+        explorer.join().unwrap().unwrap_or_else(|problem| panic!("{problem}"));
+    }
 }
 
 #[test]

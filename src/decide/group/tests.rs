@@ -197,8 +197,11 @@ fn a_route_to_nobody_is_recorded_with_its_number() {
 
 #[test]
 fn cleared_failures_go_only_to_sinks_that_want_them_and_not_if_nobody_was_told() {
-    let baseline = Failure { origin: Origin::Baseline, ..failure(2, "b") };
-    let failures = vec![failure(1, "a"), baseline];
+    let baseline =
+        Failure { origin: Origin::Baseline, cleared_at: Some(at(90)), ..failure(2, "b") };
+    let gone = Failure { cleared_at: Some(at(90)), ..failure(1, "a") };
+    let back = failure(3, "c");
+    let failures = vec![gone, baseline, back];
     let ids = failures.iter().map(|failure| failure.id).collect();
     let seed = Seed::Cleared { source: name("prod"), failures: ids, mass: false };
     let mut rules = rules(vec![route(&[], &["chat", "mail"])]);

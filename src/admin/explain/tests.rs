@@ -1,0 +1,255 @@
+use super::*;
+use crate::{
+    decide::health::Storm,
+    delivery::{DeliveryId, LastAttempt, Outcome, Reason, Suppressed},
+    failure::{Ack, Failure, FailureId},
+    notice::{Coverage, NoticeId},
+    silence::OnExpire,
+    task::Row,
+};
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn delivery(number: u64, sink: &str, kind: NoticeKind, state: DeliveryState) -> Delivery {
+    Delivery {
+        id: DeliveryId(number),
+        notice_id: NoticeId::from([7; 20]),
+        route: 1,
+        sink: name(sink),
+        source: Some(name("prod")),
+        kind,
+        reason: "new".into(),
+        failures: vec![FailureId(1)],
+        total: 1,
+        cleared: Vec::new(),
+        created_at: at(20),
+        revived_at: None,
+        still_open: 0,
+        so_far: 0,
+        coverage: Coverage::default(),
+        tally: None,
+        trouble: None,
+        since: None,
+        after: Vec::new(),
+        remind: None,
+        state,
+        attempts: 0,
+        last: None,
+        recipients: None,
+        uncertain: false,
+        alarmed: false,
+    }
+}
+
+fn failed(number: u64, sink: &str, state: DeliveryState) -> Delivery {
+    delivery(number, sink, NoticeKind::TaskFailed, state)
+}
+
+fn detail(origin: Origin, deliveries: Vec<Delivery>) -> FailureDetail {
+    let row = Row { task_id: Some("t".into()), ..Row::default() };
+    let failure = Failure {
+        id: FailureId(1),
+        source: name("prod"),
+        task: row.to_task(),
+        generation: 1,
+        episode: 0,
+        origin,
+        occurrences_24h: 4,
+        first_seen_at: at(10),
+        cleared_at: None,
+        changed: None,
+    };
+    FailureDetail {
+        failure,
+        missing: Some(0),
+        undispatched: false,
+        suppressed: Vec::new(),
+        forming: Vec::new(),
+        deliveries,
+        ack: None,
+    }
+}
+
+fn explained(detail: &FailureDetail, state: SinkState) -> Explanation {
+    let silence = Silence {
+        number: 7,
+        matchers: vec!["source = prod".into()],
+        starts_at: at(0),
+        ends_at: at(600),
+        author: "ops".into(),
+        comment: "kernel upgrade".into(),
+        on_expire: OnExpire::Digest,
+    };
+    let sinks = BTreeMap::from([(name("chat"), state)]);
+    explain(detail, Known { routed: &[name("chat")], sinks: &sinks, silences: &[silence] })
+}
+
+#[track_caller]
+fn check(detail: &FailureDetail, expected: &str) {
+    assert_eq!(explained(detail, SinkState::default()).conclusion, expected);
+}
+
+fn pending(second: i64) -> DeliveryState {
+    DeliveryState::Pending { due: at(second) }
+}
+
+#[test]
+fn every_state_of_a_delivery_ends_in_one_sentence() {
+    let held = |by| DeliveryState::Held { since: at(30), by };
+    let until = 500_000;
+    for (state, expected) in [
+        (
+            DeliveryState::Delivered { at: at(31) },
+            "You were told at 1970-01-01T00:00:31Z through chat.",
+        ),
+        (
+            pending(60),
+            "You were not told yet because chat has not taken it (not tried yet); the next try \
+             is at 1970-01-01T00:01:00Z.",
+        ),
+        (
+            held(Hold::Silence(7)),
+            "You were not told yet because silence 7 of ops (kernel upgrade) holds it until \
+             1970-01-01T00:10:00Z.",
+        ),
+        (
+            held(Hold::Window(name("nights"), until)),
+            "You were not told yet because mute window nights holds it until \
+             1970-01-01T00:08:20Z.",
+        ),
+        (
+            held(Hold::Digest(until)),
+            "You were not told yet because the digest of its route is due at \
+             1970-01-01T00:08:20Z.",
+        ),
+        (
+            held(Hold::Storm),
+            "You were not told yet because chat is in storm and is told with the next update.",
+        ),
+        (
+            held(Hold::Disabled),
+            "You were not told yet because chat says that it is gone (not tried yet); after \
+             mending it, `taskbell sink probe chat`.",
+        ),
+        (
+            DeliveryState::Dead { at: at(90) },
+            "You were not told because chat did not take it in time (not tried yet); after \
+             mending it, `taskbell delivery retry 3`.",
+        ),
+        (
+            DeliveryState::Suppressed { at: at(90), why: Reason::Operator },
+            "You were not told because the operator cancelled it.",
+        ),
+    ] {
+        check(&detail(Origin::New, vec![failed(3, "chat", state)]), expected);
+    }
+}
+
+#[test]
+fn what_was_folded_is_spoken_for_by_where_it_went() {
+    let folded = failed(3, "chat", DeliveryState::Folded { at: at(40), into: DeliveryId(9) });
+    let storm = Delivery {
+        total: 5_000,
+        ..delivery(9, "chat", NoticeKind::StormOpened, DeliveryState::Delivered { at: at(41) })
+    };
+    check(
+        &detail(Origin::New, vec![folded.clone(), storm]),
+        "You were told at 1970-01-01T00:00:41Z through chat in a storm notice of 5000.",
+    );
+    let digest = delivery(9, "chat", NoticeKind::Digest, pending(60));
+    check(
+        &detail(Origin::New, vec![folded, digest]),
+        "You were not told yet because chat has not taken it (not tried yet); the next try is \
+         at 1970-01-01T00:01:00Z.",
+    );
+}
+
+#[test]
+fn of_several_sinks_the_first_that_was_told_is_named_and_the_others_that_were_not() {
+    let refused = LastAttempt {
+        at: at(32),
+        latency_ms: 8,
+        outcome: Outcome::Retry,
+        detail: "no answer from https://hook.example".into(),
+    };
+    let hook = Delivery { last: Some(refused), attempts: 1, ..failed(4, "hook", pending(90)) };
+    check(
+        &detail(
+            Origin::New,
+            vec![failed(3, "chat", DeliveryState::Delivered { at: at(31) }), hook],
+        ),
+        "You were told at 1970-01-01T00:00:31Z through chat; hook has not taken it (no answer \
+         from https://hook.example); the next try is at 1970-01-01T00:01:30Z.",
+    );
+}
+
+#[test]
+fn a_failure_without_a_delivery_is_explained_too() {
+    let none = || detail(Origin::New, Vec::new());
+    check(
+        &FailureDetail { forming: vec![(name("chat"), at(50))], ..none() },
+        "You were not told yet because it waits for company until 1970-01-01T00:00:50Z; then it \
+         goes to chat.",
+    );
+    check(
+        &FailureDetail { undispatched: true, ..none() },
+        "You were not told yet because it waits to be dispatched; `taskbell run` or `taskbell \
+         once` does that.",
+    );
+    let nobody = Suppressed { at: at(12), sink: None, why: Reason::NullRoute(2) };
+    check(
+        &FailureDetail { suppressed: vec![nobody], ..none() },
+        "You were not told because route 2 sends it to nobody.",
+    );
+    check(
+        &detail(Origin::Baseline, Vec::new()),
+        "You were not told because it stood already when the source was first polled.",
+    );
+    check(
+        &detail(Origin::Reappeared, Vec::new()),
+        "You were not told because it came back soon after it had cleared.",
+    );
+    check(
+        &none(),
+        "You were not told, or the delivery is older than the retention; today it would go to \
+         chat.",
+    );
+}
+
+#[test]
+fn the_chain_is_in_the_order_of_events() {
+    let held = DeliveryState::Held { since: at(30), by: Hold::Storm };
+    let mut detail = detail(Origin::New, vec![failed(3, "chat", held)]);
+    detail.missing = Some(1);
+    detail.ack = Some(Ack { at: at(45), by: "li".into(), comment: String::new() });
+    let storm = Storm { since: at(25), next: at(900), told: 9, announced: true };
+    let state = SinkState { storm: Some(storm), ..SinkState::default() };
+    let explained = explained(&detail, state);
+    let steps: Vec<String> = explained
+        .steps
+        .iter()
+        .map(|step| format!("{}: {}", step.at.map_or(-1, Timestamp::as_second), step.what))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "10: recorded by a poll of prod (new, generation 1)",
+            "10: the 4. of its like in 24 hours",
+            "20: route 1 opened delivery 3 of task.failed with 1 failure to chat (new)",
+            "30: delivery 3 is held by a storm",
+            "45: acknowledged by li: no reminders",
+            "-1: not listed by the last 1 complete polls",
+        ]
+    );
+    assert_eq!(
+        explained.conclusion,
+        "You were not told yet because chat is in storm and is told with the next update at \
+         1970-01-01T00:15:00Z."
+    );
+}
