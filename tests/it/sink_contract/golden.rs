@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use taskbell::render;
+use taskbell::render::{self, Language, Style, Words, Zone};
 
 use super::{ANYWHERE, build, example, examples, kind};
 
@@ -46,6 +46,16 @@ fn what_people_read_is_as_reviewed() {
     for (case, notice) in examples::all() {
         check(&format!("render/{case}.txt"), render::plain(&notice).as_bytes());
         check(&format!("render/{case}.html"), render::html(&notice).as_bytes());
+    }
+}
+
+#[test]
+fn what_people_read_in_chinese_is_as_reviewed() {
+    let zone = Zone::parse("Asia/Shanghai").unwrap();
+    let words = Words::new(Style { language: Language::Chinese, zone, ..Style::default() });
+    for (case, notice) in examples::all() {
+        check(&format!("render/zh/{case}.txt"), words.plain(&notice).as_bytes());
+        check(&format!("render/zh/{case}.html"), words.html(&notice).as_bytes());
     }
 }
 
