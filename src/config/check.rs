@@ -31,7 +31,8 @@ pub(super) mod adapters;
 mod routes;
 
 /// What [`super::raw::RawFile`] holds.
-pub(super) const FILE_KEYS: &[&str] = &["store", "source", "sink", "route", "delivery", "worker"];
+pub(super) const FILE_KEYS: &[&str] =
+    &["store", "source", "sink", "route", "delivery", "worker", "text", "template", "hints"];
 
 /// The one kind of store so far.
 const STORE_KINDS: &[&str] = &["sled"];
@@ -69,6 +70,8 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let store = check.one(&mut root, "store").and_then(|raw| check.store(&raw));
     let retry = check.one(&mut root, "delivery").and_then(|raw| check.retry(&raw));
     let worker = check.one(&mut root, "worker").and_then(|raw| check.worker(&raw));
+    let hints = check.hints(&mut root);
+    let inherited = check.inherited(&mut root, kinds.sinks);
     let sources = check.many(&mut root, "source");
     check.names("source", &sources);
     let sources: Option<Vec<Source>> = {
@@ -81,20 +84,27 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let sink_names = check.names("sink", &sinks);
     let sinks: Option<Vec<Sink>> = {
         let each = sinks.into_iter().enumerate();
-        let checked: Vec<_> =
-            each.map(|(nth, table)| check.sink(nth, table, kinds.sinks)).collect();
+        let checked: Vec<_> = each
+            .map(|(nth, table)| check.sink(nth, table, kinds.sinks, inherited.as_ref()))
+            .collect();
         checked.into_iter().collect()
     };
     let routes = check.many(&mut root, "route");
     let routes = check.routes(routes, &sink_names, sources.as_deref());
 
     let Check { places, mut problems, mut warnings, .. } = check;
-    match (store, retry, worker, sources, sinks, routes) {
-        (Some(store), Some(retry), Some(worker), Some(sources), Some(sinks), Some(routes))
-            if problems.is_empty() =>
-        {
+    match (store, retry, worker, sources, sinks, routes, hints) {
+        (
+            Some(store),
+            Some(retry),
+            Some(worker),
+            Some(sources),
+            Some(sinks),
+            Some(routes),
+            Some(hints),
+        ) if problems.is_empty() => {
             in_order(&mut warnings);
-            Ok(Config { store, sources, sinks, routes, retry, worker, warnings, places })
+            Ok(Config { store, sources, sinks, routes, retry, worker, hints, warnings, places })
         }
         _ => {
             in_order(&mut problems);
@@ -142,7 +152,7 @@ fn plain(expected: &str) -> &str {
 type Shared = &'static [&'static str];
 
 /// The state of checking one file.
-struct Check {
+pub(super) struct Check {
     places: Places,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
@@ -155,7 +165,7 @@ impl Check {
         Self { places, problems: Vec::new(), warnings: Vec::new(), known: BTreeMap::new() }
     }
 
-    fn problem(&mut self, path: &str, problem: &str) {
+    pub(super) fn problem(&mut self, path: &str, problem: &str) {
         self.problems.push(self.places.problem(path, problem));
     }
 
@@ -164,7 +174,11 @@ impl Check {
     }
 
     /// Reads a table that may be left out.
-    fn one<T: DeserializeOwned + Default>(&mut self, root: &mut Table, key: &str) -> Option<T> {
+    pub(super) fn one<T: DeserializeOwned + Default>(
+        &mut self,
+        root: &mut Table,
+        key: &str,
+    ) -> Option<T> {
         match root.remove(key) {
             None => Some(T::default()),
             Some(Value::Table(table)) => self.parse(key, table),
@@ -200,7 +214,7 @@ impl Check {
     }
 
     /// Reads the table at `path`. After a mistake, goes on without the key that was wrong.
-    fn parse<T: DeserializeOwned>(&mut self, path: &str, mut table: Table) -> Option<T> {
+    pub(super) fn parse<T: DeserializeOwned>(&mut self, path: &str, mut table: Table) -> Option<T> {
         let mut wrong = BTreeSet::new();
         loop {
             let error = match options::parse(table.clone()) {
@@ -316,7 +330,7 @@ impl Check {
 }
 
 /// "`x` is not a kind; did you mean …" for a `word` that should be one of `known`.
-fn unknown(what: &str, word: &str, known: &[&str]) -> String {
+pub(super) fn unknown(what: &str, word: &str, known: &[&str]) -> String {
     match options::nearest(known, word) {
         Some(near) => format!("`{word}` is not a {what}; did you mean `{near}`?"),
         None => format!("`{word}` is not a {what}; known are {}", known.join(", ")),

@@ -27,6 +27,7 @@ use crate::{
     http::Clients,
     name::Name,
     options::{self, OptionError},
+    render::{Hints, Style, Target, Template, Templates, Words},
     sink, source,
 };
 
@@ -37,9 +38,11 @@ mod schema;
 mod secrets;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use locate::{ConfigError, Problem, Warning};
 pub use schema::schema;
+pub use text::{TemplateFiles, Text};
 
 use check::Kinds;
 use locate::Places;
@@ -69,6 +72,8 @@ pub struct Config {
     pub retry: RetryPolicy,
     /// `[worker]`.
     pub worker: Worker,
+    /// `[hints]`.
+    pub hints: Arc<Hints>,
     /// What is odd, but no reason not to run. In the order of the file.
     pub warnings: Vec<Warning>,
     places: Places,
@@ -117,6 +122,8 @@ pub struct Sink {
     pub concurrency: usize,
     /// Whether it is told when a failure is no longer listed.
     pub cleared: bool,
+    /// In which words it is told.
+    pub text: Text,
 }
 
 /// The worker itself.
@@ -160,6 +167,7 @@ impl fmt::Debug for Sink {
             .field("timeout", &self.timeout)
             .field("concurrency", &self.concurrency)
             .field("cleared", &self.cleared)
+            .field("text", &self.text)
             .finish()
     }
 }
@@ -268,8 +276,25 @@ impl Config {
                 name: sink.name.clone(),
                 options: sink.options.clone(),
                 clients: clients.clone(),
+                words: self.words(sink)?,
             })
         })
+    }
+
+    /// Reads and compiles the templates of `sink`.
+    fn words(&self, sink: &Sink) -> Result<Words, OptionError> {
+        let Text { language, zone, templates } = sink.text.clone();
+        let style = Style { language, zone, hints: Arc::clone(&self.hints) };
+        let read = |key: &str, path: Option<PathBuf>, target| {
+            let wrong = |problem| OptionError::new(format!("template.{key}"), problem);
+            path.map(|path| Template::read(&path, target, &style).map_err(wrong)).transpose()
+        };
+        let templates = Templates {
+            title: read("title", templates.title, Target::Line)?,
+            text: read("text", templates.text, Target::Plain)?,
+            html: read("html", templates.html, Target::Html)?,
+        };
+        Ok(Words::with(style, templates))
     }
 
     fn build<I, T>(

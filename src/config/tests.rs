@@ -15,6 +15,7 @@ use crate::{
 mod good;
 mod meaning;
 mod spelling;
+mod text;
 
 /// A config of two-line tables, for edits by line.
 const GOOD: &str = r#"[[source]]

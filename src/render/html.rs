@@ -51,6 +51,33 @@ pub(super) fn html(story: &Story, kind: NoticeKind, language: Language) -> Strin
     )
 }
 
+/// A page that holds a text of the operator's own.
+pub(super) fn of_text(headline: &str, text: &str, kind: NoticeKind, language: Language) -> String {
+    let text = format!(
+        "<tr><td class=\"pad ink\" style=\"padding:10px 28px 24px;font-size:14px;\
+         line-height:21px;color:#1b2226;white-space:pre-wrap;word-break:break-word\">{}</td></tr>\n",
+        escape(text.trim_end())
+    );
+    let headline = escape(headline);
+    fill(
+        PAGE,
+        &[
+            ("lang", language.tag()),
+            ("title", &headline),
+            ("preheader", ""),
+            ("accent", accent(kind)),
+            ("source", ""),
+            ("headline", &headline),
+            ("lead", ""),
+            ("facts", &text),
+            ("failures", ""),
+            ("hints", ""),
+            ("more", ""),
+            ("foot", ""),
+        ],
+    )
+}
+
 /// What a mailbox shows behind the subject.
 fn preheader(story: &Story) -> String {
     let message = match story.items.as_slice() {

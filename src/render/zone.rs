@@ -51,6 +51,12 @@ impl Zone {
             _ => full,
         }
     }
+
+    /// By the format of strftime, or what is wrong with it.
+    pub(super) fn format(&self, at: Timestamp, format: &str) -> Result<String, String> {
+        jiff::fmt::strtime::format(format, &at.to_zoned_datetime(self.0.clone()))
+            .map_err(|error| format!("`{format}` is not a format of times: {error}"))
+    }
 }
 
 impl Default for Zone {

@@ -61,6 +61,8 @@ fn the_reference_file_shows_the_defaults() {
             assert_eq!(sink.timeout, default.timeout);
             assert_eq!(sink.concurrency, default.concurrency);
             assert_eq!(sink.cleared, default.cleared);
+            assert_eq!(sink.text.language, default.text.language);
+            assert_eq!(sink.text.zone, default.text.zone);
         }
         for route in &shown.routes.0 {
             assert_eq!(route.group, minimal.routes.0.first().unwrap().group);
@@ -76,7 +78,7 @@ fn the_reference_file_shows_every_key_and_every_kind() {
     for some in ["store", "retention", "source", "first_run", "since", "concurrency", "match"] {
         assert!(keys.contains(some), "the schema lacks {some}");
     }
-    let tables = ["store", "source", "sink", "route", "delivery", "worker"];
+    let tables = ["store", "source", "sink", "route", "delivery", "worker", "hints"];
     let shown: BTreeSet<_> = REFERENCE
         .split(|c: char| !(c == '_' || c == '=' || c.is_alphabetic()))
         .filter(|word| !word.is_empty())

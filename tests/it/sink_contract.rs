@@ -11,6 +11,7 @@ use taskbell::{
     name::Name,
     notice::Notice,
     options::OptionError,
+    render::Words,
     sink::{Build, KINDS, Kind, Parcel, Receipt, Sink, SinkError},
 };
 use tokio::net::TcpListener;
@@ -38,7 +39,7 @@ fn try_build(table: &str) -> Result<Box<dyn Sink>, OptionError> {
     let mut options: toml::Table = table.parse().unwrap();
     let name = Name::parse(options.remove("name").unwrap().as_str().unwrap()).unwrap();
     let kind = kind(options.remove("kind").unwrap().as_str().unwrap());
-    (kind.build)(Build { name, options, clients: Clients::default() })
+    (kind.build)(Build { name, options, clients: Clients::default(), words: Words::default() })
 }
 
 #[track_caller]

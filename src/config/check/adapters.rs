@@ -12,6 +12,7 @@ use crate::{
         locate::join,
         raw::{RawSink, RawSource},
         schema,
+        text::Inherited,
     },
     decide::diff::FirstRun,
     name::Name,
@@ -25,7 +26,7 @@ pub(in crate::config) const SOURCE_KEYS: Shared =
 
 /// What [`RawSink`] holds. Other keys are the kind's own.
 pub(in crate::config) const SINK_KEYS: Shared =
-    &["name", "kind", "timeout", "concurrency", "cleared"];
+    &["name", "kind", "timeout", "concurrency", "cleared", "language", "time_zone", "template"];
 
 /// The name of a kind, and what describes its own keys.
 type NamedSchema = (&'static str, fn() -> Schema);
@@ -93,6 +94,7 @@ impl Check {
         nth: usize,
         mut table: Table,
         kinds: &[&'static sink::Kind],
+        inherited: Option<&Inherited>,
     ) -> Option<Sink> {
         let path = format!("sink[{nth}]");
         let kind = self.kind(&path, &table, kinds, |kind| kind.name);
@@ -102,6 +104,8 @@ impl Check {
         let timeout = self.period(&join(&path, "timeout"), raw.timeout, SECOND..=2 * MINUTE);
         let concurrency =
             self.count(&join(&path, "concurrency"), raw.concurrency, CONCURRENCY.clone());
+        let own = (raw.language, raw.time_zone, raw.template);
+        let text = self.text(&path, inherited?.of(kind?.name), own);
         Some(Sink {
             name: Name::parse(&raw.name).ok()?,
             kind: kind?,
@@ -109,6 +113,7 @@ impl Check {
             timeout: timeout?,
             concurrency: concurrency?,
             cleared: raw.cleared,
+            text: text?,
         })
     }
 

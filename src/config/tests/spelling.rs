@@ -9,7 +9,7 @@ fn an_unknown_key_is_named_at_every_level() {
         "",
         "[zzz]",
         &["c.toml:11: zzz: is not a known key; known are store, source, sink, route, delivery, \
-           worker"],
+           worker, text, template, hints"],
     );
     for (table, key, near) in [
         ("store", "pahts", "path"),
@@ -60,13 +60,13 @@ fn keys_of_later_versions_are_not_taken_yet() {
         SINK_KIND,
         "name = \"ops\"\nkind = \"fake\"\nlimit = \"10/10m\"\n",
         &["c.toml:8: sink.ops.limit: is not a known key; known are name, kind, timeout, \
-           concurrency, cleared, auth, page_size, secret, url"],
+           concurrency, cleared, language, time_zone, template, auth, page_size, secret, url"],
     );
     check(
         "",
         "[status]\nlisten = \"\"",
         &["c.toml:11: status: is not a known key; known are store, source, sink, route, \
-           delivery, worker"],
+           delivery, worker, text, template, hints"],
     );
 }
 

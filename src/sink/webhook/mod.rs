@@ -20,6 +20,7 @@ use crate::{
     http::Clients,
     notice::Notice,
     options::{self, OptionError, SecretRef},
+    render::Words,
     secret::Secret,
 };
 
@@ -79,7 +80,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
         Some(path) => clients_trusting(&path).map_err(wrong("ca_file"))?,
     };
     let endpoint = Endpoint::new(&url, clients, redactor(&secrets)).map_err(wrong("url"))?;
-    Ok(Box::new(Webhook { endpoint, keys }))
+    Ok(Box::new(Webhook { endpoint, keys, words: build.words }))
 }
 
 fn clients_trusting(path: &std::path::Path) -> Result<Clients, String> {
@@ -102,6 +103,7 @@ struct Webhook {
     endpoint: Endpoint,
     /// Empty: requests are not signed.
     keys: Vec<Key>,
+    words: Words,
 }
 
 impl Webhook {
@@ -128,7 +130,7 @@ impl Webhook {
 impl Sink for Webhook {
     fn render(&self, notice: &Notice) -> Vec<u8> {
         let mut body = Vec::with_capacity(PAYLOAD_BYTES);
-        serde_json::to_writer(&mut body, &Payload::of(notice))
+        serde_json::to_writer(&mut body, &Payload::of(notice, &self.words))
             .expect("a Vec takes everything and the payload has text keys only");
         body
     }
