@@ -24,10 +24,12 @@ use crate::{
     secret::Secret,
 };
 
+mod body;
 mod payload;
 mod secrets;
 pub mod signature;
 
+use body::Body;
 use payload::Payload;
 use secrets::SecretList;
 use signature::{Key, signature};
@@ -63,6 +65,11 @@ struct Options {
     secret: SecretList,
     /// PEM file of certificates to trust beside those of the host.
     ca_file: Option<PathBuf>,
+    /// A template of the body, for receivers that want another one. It must give JSON if the
+    /// content type is one of JSON.
+    body: Option<PathBuf>,
+    /// What the body is, with `body`. Default "application/json".
+    content_type: Option<String>,
 }
 
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
@@ -80,7 +87,9 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
         Some(path) => clients_trusting(&path).map_err(wrong("ca_file"))?,
     };
     let endpoint = Endpoint::new(&url, clients, redactor(&secrets)).map_err(wrong("url"))?;
-    Ok(Box::new(Webhook { endpoint, keys, words: build.words }))
+    let words = build.words;
+    let body = Body::read(options.body.as_deref(), options.content_type.as_deref(), &words)?;
+    Ok(Box::new(Webhook { endpoint, keys, words, body }))
 }
 
 fn clients_trusting(path: &std::path::Path) -> Result<Clients, String> {
@@ -104,6 +113,7 @@ struct Webhook {
     /// Empty: requests are not signed.
     keys: Vec<Key>,
     words: Words,
+    body: Body,
 }
 
 impl Webhook {
@@ -115,7 +125,7 @@ impl Webhook {
         };
         let timestamp = parcel.now.as_second().to_string();
         let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, self.body.content_type.clone());
         headers.insert(WEBHOOK_ID, value(parcel.id.as_str())?);
         headers.insert(WEBHOOK_TIMESTAMP, value(&timestamp)?);
         if !self.keys.is_empty() {
@@ -129,10 +139,12 @@ impl Webhook {
 #[async_trait]
 impl Sink for Webhook {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        let mut body = Vec::with_capacity(PAYLOAD_BYTES);
-        serde_json::to_writer(&mut body, &Payload::of(notice, &self.words))
-            .expect("a Vec takes everything and the payload has text keys only");
-        body
+        self.body.render(notice, &self.words, || {
+            let mut body = Vec::with_capacity(PAYLOAD_BYTES);
+            serde_json::to_writer(&mut body, &Payload::of(notice, &self.words))
+                .expect("a Vec takes everything and the payload has text keys only");
+            body
+        })
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {
