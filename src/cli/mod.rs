@@ -21,6 +21,7 @@ mod out;
 mod papers;
 mod run;
 pub mod simulate;
+mod template;
 
 /// Tells people about failed cloud tasks, and keeps trying until they were told.
 #[derive(Debug, Parser)]
@@ -91,6 +92,9 @@ enum Command {
     /// The deliveries on record
     #[command(subcommand)]
     Delivery(look::DeliveryCommand),
+    /// The words of your own
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
     /// Print the completions for a shell
     Completions(papers::CompletionsArgs),
     /// Write the man pages into a folder
@@ -141,6 +145,7 @@ async fn dispatch(global: Global, command: Command) -> Exit {
                 Err(error) => out::fail(&error, None, Exit::Failed),
             }
         }
+        Command::Template(command) => template::run(&command),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::Schema => out::json(&crate::config::schema()),

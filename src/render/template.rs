@@ -64,12 +64,12 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads and compiles the file at `path`, and tries it on a notice of every kind.
+    /// Reads and compiles the file at `path`.
     ///
     /// # Errors
     ///
     /// What is wrong, with file and line.
-    pub fn read(path: &Path, target: Target, style: &Style) -> Result<Self, String> {
+    pub fn open(path: &Path, target: Target, style: &Style) -> Result<Self, String> {
         let shown = path.display().to_string();
         let unreadable = |error: io::Error| format!("{shown}: cannot be read: {error}");
         let file = File::open(path).map_err(unreadable)?;
@@ -78,7 +78,16 @@ impl Template {
         if FILE_BYTES_MAX < u64::try_from(source.len()).unwrap_or(u64::MAX) {
             return Err(format!("{shown}: is longer than a template can be (64 KiB)"));
         }
-        let template = Self::compile(&shown, source, target, style)?;
+        Self::compile(&shown, source, target, style)
+    }
+
+    /// [`Template::open`], and tries it on a notice of every kind.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, with file and line.
+    pub fn read(path: &Path, target: Target, style: &Style) -> Result<Self, String> {
+        let template = Self::open(path, target, style)?;
         let words = Words::new(style.clone());
         for kind in NoticeKind::ALL {
             let tried = template.render(&Seen::of(&sample(kind), &words));

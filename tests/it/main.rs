@@ -14,3 +14,4 @@ mod scenarios;
 mod sink_contract;
 mod stage;
 mod store_contract;
+mod template;
