@@ -59,6 +59,34 @@ fn what_people_read_in_chinese_is_as_reviewed() {
     }
 }
 
+/// For whoever wants to look at all kinds side by side. Nothing is compared.
+#[test]
+fn a_gallery_shows_every_kind() {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let gallery = target.parent().unwrap().join("gallery");
+    let shown = ["one", "digest_schedule", "storm_opened", "cleared", "blind"];
+    let folder = tempfile::tempdir().unwrap();
+    for kind in taskbell::sink::KINDS {
+        let example = example(kind, ANYWHERE).replace("{folder}", folder.path().to_str().unwrap());
+        let sink = build(&example);
+        let place = gallery.join(kind.name);
+        fs::create_dir_all(&place).unwrap();
+        for (case, notice) in examples::all() {
+            if !shown.contains(&case) {
+                continue;
+            }
+            let body = sink.render(&notice);
+            assert!(!body.is_empty(), "{} {case}", kind.name);
+            let (body, ending) = match serde_json::from_slice::<serde_json::Value>(&body) {
+                Ok(json) => (serde_json::to_vec_pretty(&json).unwrap(), "json"),
+                Err(_) if kind.name == "email" => (body, "eml"),
+                Err(_) => (body, "txt"),
+            };
+            fs::write(place.join(format!("{case}.{ending}")), body).unwrap();
+        }
+    }
+}
+
 #[test]
 fn the_largest_notice_stays_below_what_mail_clients_cut() {
     let notice = examples::many(u64::try_from(taskbell::notice::FAILURES_MAX).unwrap());
