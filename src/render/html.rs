@@ -21,9 +21,6 @@ const ROW_MESSAGE_BYTES_MAX: usize = 160;
 
 /// The whole notice as an HTML page of its own.
 pub(super) fn html(story: &Story, kind: NoticeKind, language: Language) -> String {
-    let dot = if story.place.is_empty() { "" } else { " · " };
-    let source = format!("{}{dot}{}", story.subject, story.place);
-    let foot: Vec<String> = story.foot.iter().map(|line| escape(line)).collect();
     let facts = if story.facts.is_empty() { String::new() } else { card(None, &story.facts) };
     // It stands in larger letters below the source's name, and need not repeat it.
     let headline = match language {
@@ -39,23 +36,28 @@ pub(super) fn html(story: &Story, kind: NoticeKind, language: Language) -> Strin
             ("title", &escape(&story.headline)),
             ("preheader", &escape(&preheader(story))),
             ("accent", accent(kind)),
-            ("source", &escape(&source)),
+            ("source", &escape(&place(story))),
             ("headline", &escape(&headline)),
             ("lead", &code_in(&escape(&story.lead))),
             ("facts", &facts),
             ("failures", &failures(&story.items)),
             ("hints", &hints),
             ("more", &more(&story.more)),
-            ("foot", &foot.join("<br>\n")),
+            ("foot", &foot(story)),
         ],
     )
 }
 
-/// A page that holds a text of the operator's own.
-pub(super) fn of_text(headline: &str, text: &str, kind: NoticeKind, language: Language) -> String {
+/// The same page around a headline and a text of the operator's own.
+pub(super) fn of_text(
+    story: &Story,
+    kind: NoticeKind,
+    language: Language,
+    (headline, text): (&str, &str),
+) -> String {
     let text = format!(
-        "<tr><td class=\"pad ink\" style=\"padding:10px 28px 24px;font-size:14px;\
-         line-height:21px;color:#1b2226;white-space:pre-wrap;word-break:break-word\">{}</td></tr>\n",
+        "<tr><td class=\"pad ink\" style=\"padding:10px 28px 0;font-size:14px;line-height:21px;\
+         color:#1b2226;white-space:pre-wrap;word-break:break-word\">{}</td></tr>\n",
         escape(text.trim_end())
     );
     let headline = escape(headline);
@@ -66,16 +68,26 @@ pub(super) fn of_text(headline: &str, text: &str, kind: NoticeKind, language: La
             ("title", &headline),
             ("preheader", ""),
             ("accent", accent(kind)),
-            ("source", ""),
+            ("source", &escape(&place(story))),
             ("headline", &headline),
             ("lead", ""),
             ("facts", &text),
             ("failures", ""),
             ("hints", ""),
             ("more", ""),
-            ("foot", ""),
+            ("foot", &foot(story)),
         ],
     )
+}
+
+/// The source, and where it is.
+fn place(story: &Story) -> String {
+    let dot = if story.place.is_empty() { "" } else { " · " };
+    format!("{}{dot}{}", story.subject, story.place)
+}
+
+fn foot(story: &Story) -> String {
+    story.foot.iter().map(|line| escape(line)).collect::<Vec<_>>().join("<br>\n")
 }
 
 /// What a mailbox shows behind the subject.

@@ -162,7 +162,8 @@ impl Words {
             return own;
         }
         if let Some(own) = text.as_ref().and_then(|own| self.fill(own, notice)) {
-            return html::of_text(&self.headline(notice), &own, notice.kind, language);
+            let headline = self.headline(notice);
+            return html::of_text(&self.story(notice), notice.kind, language, (&headline, &own));
         }
         html::html(&self.story(notice), notice.kind, language)
     }

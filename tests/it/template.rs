@@ -4,6 +4,11 @@
 
 use std::{fs, path::Path, process::Command};
 
+use taskbell::{
+    notice::NoticeKind,
+    render::{Seen, Style, Target, Template, Words, sample},
+};
+
 /// What the command prints, to standard output or else to standard error, and its exit code.
 fn render(template: &str, flags: &[&str]) -> (String, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();
@@ -45,4 +50,52 @@ fn a_slip_is_named_with_its_line() {
     let (text, code) = render("", &["--data", "Cargo.toml"]);
     assert!(text.starts_with("error: Cargo.toml: is not JSON: "), "{text}");
     assert_eq!(code, Some(1));
+}
+
+#[test]
+fn the_examples_of_the_guide_work_for_every_type_of_notice() {
+    let guide = include_str!("../../docs/templates.md");
+    let blocks: Vec<_> = guide.split("```jinja").skip(1).collect();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        let (kind, rest) = block.split_once('\n').unwrap();
+        let (source, _) = rest.split_once("```").unwrap();
+        let target = if kind.trim() == "json" { Target::Json } else { Target::Plain };
+        let style = Style::default();
+        let template = Template::compile("guide", source.to_owned(), target, &style).unwrap();
+        let words = Words::default();
+        for kind in NoticeKind::ALL {
+            let text = template.render(&Seen::of(&sample(kind), &words)).unwrap();
+            assert!(!text.trim().is_empty(), "{source}");
+        }
+    }
+}
+
+#[test]
+fn the_guide_knows_every_field() {
+    let guide = include_str!("../../docs/templates.md");
+    let words = Words::default();
+    let mut fields = Vec::new();
+    for kind in NoticeKind::ALL {
+        let seen = serde_json::to_value(Seen::of(&sample(kind), &words)).unwrap();
+        names(&seen, &mut fields);
+    }
+    fields.retain(|name| name != "schema_version");
+    let known = |name: &String| {
+        [format!("`{name}`"), format!(".{name}`")].iter().any(|shown| guide.contains(shown))
+    };
+    let missing: Vec<_> = fields.iter().filter(|name| !known(name)).collect();
+    assert!(missing.is_empty(), "docs/templates.md does not know {missing:?}");
+}
+
+/// The names of all fields.
+fn names(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            found.extend(fields.keys().cloned());
+            fields.values().for_each(|value| names(value, found));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+        _ => (),
+    }
 }

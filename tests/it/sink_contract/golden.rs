@@ -1,9 +1,9 @@
 //! The exact bytes of what is sent and shown. `BLESS=1 cargo test` rewrites them; read the
 //! difference before you commit it.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
-use taskbell::render::{self, Language, Style, Words, Zone};
+use taskbell::render::{self, Hints, Language, Style, Target, Template, Templates, Words, Zone};
 
 use super::{ANYWHERE, build, example, examples, kind};
 
@@ -57,6 +57,22 @@ fn what_people_read_in_chinese_is_as_reviewed() {
         check(&format!("render/zh/{case}.txt"), words.plain(&notice).as_bytes());
         check(&format!("render/zh/{case}.html"), words.html(&notice).as_bytes());
     }
+}
+
+#[test]
+fn words_of_the_operators_own_are_as_reviewed() {
+    let mut hints = Hints::default();
+    let link = Some("https://wiki.example.com/runbooks/kps?code=6009&lang=en".to_owned());
+    hints.add("KPS.6009", "Page the owner of the server.".to_owned(), link).unwrap();
+    let style = Style { hints: Arc::new(hints), ..Style::default() };
+    let words = Words::new(style.clone());
+    check("render/own/hint.txt", words.plain(&examples::one()).as_bytes());
+    check("render/own/hint.html", words.html(&examples::one()).as_bytes());
+    let source =
+        "{{ title }}\n{% for f in failures %}\n* {{ f.server.name }}: {{ f.hint }}{% endfor %}";
+    let text = Template::compile("t", source.to_owned(), Target::Plain, &style).unwrap();
+    let words = Words::with(style, Templates { text: Some(text), ..Templates::default() });
+    check("render/own/text.html", words.html(&examples::many(4)).as_bytes());
 }
 
 /// For whoever wants to look at all kinds side by side. Nothing is compared.
