@@ -9,7 +9,7 @@ use crate::{
     config::{Config, ConfigError},
     decide::{
         diff::DiffPolicy,
-        rules::{Rules, SinkRules, SourceFacts},
+        rules::{Rules, SourceFacts},
     },
     exit::Exit,
     http::Clients,
@@ -60,13 +60,12 @@ pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigEr
         let facts = SourceFacts { info: source.info().clone(), labels: written.labels.clone() };
         (written.name.clone(), facts)
     });
-    let sink_rules = config.sinks.iter().map(|sink| {
-        (sink.name.clone(), SinkRules { cleared: sink.cleared, ..SinkRules::default() })
-    });
+    let sink_rules = config.sinks.iter().map(|sink| (sink.name.clone(), sink.rules.clone()));
     let rules = Arc::new(Rules {
         routes: config.routes.clone(),
         sinks: sink_rules.collect(),
         sources: facts.collect(),
+        windows: config.windows.clone(),
     });
     let retry = Arc::new(config.retry.clone());
     let lanes = sinks.into_iter().zip(&config.sinks).map(|(sink, written)| Lane {

@@ -1,7 +1,7 @@
 //! A delivery: one notice owed to one sink.
 //!
 //! ```text
-//!  held(silence | window | storm | disabled) ── its end ──▶ folded into one digest
+//!  held(silence | window | digest | storm | disabled) ── its end ──▶ folded into one notice
 //!
 //!  pending(due) ── leased ──▶ accepted ─▶ delivered
 //!    ▲   ▲  │ retry             │
@@ -44,8 +44,10 @@ impl fmt::Display for DeliveryId {
 pub enum Hold {
     /// A silence, by its number.
     Silence(u64),
-    /// A mute window, by its name.
-    Window(Name),
+    /// A mute window, until this instant in milliseconds since 1970.
+    Window(Name, i64),
+    /// The route's digest is due at this instant, in milliseconds since 1970.
+    Digest(i64),
     /// The sink is in storm; what is held is told with the next update.
     Storm,
     /// The receiver said that it is gone.
@@ -58,7 +60,8 @@ impl Hold {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Silence(_) => "silence",
-            Self::Window(_) => "window",
+            Self::Window(..) => "window",
+            Self::Digest(_) => "digest",
             Self::Storm => "storm",
             Self::Disabled => "disabled",
         }
@@ -69,7 +72,8 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silence(number) => write!(f, "silence {number}"),
-            Self::Window(name) => write!(f, "mute window {name}"),
+            Self::Window(name, _) => write!(f, "mute window {name}"),
+            Self::Digest(_) => f.write_str("the route's digest"),
             Self::Storm => f.write_str("a storm"),
             Self::Disabled => f.write_str("the sink, which is disabled"),
         }
@@ -180,10 +184,58 @@ impl DeliveryState {
         }
     }
 
-    /// Whether nothing more happens to it by itself or by the operator.
+    /// Since when nothing more happens to it, by itself or by the operator.
+    #[must_use]
+    pub fn done_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Delivered { at } | Self::Folded { at, .. } | Self::Suppressed { at, .. } => {
+                Some(*at)
+            }
+            Self::Pending { .. } | Self::Held { .. } | Self::Dead { .. } => None,
+        }
+    }
+
+    /// Whether nothing more happens to it.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        matches!(self, Self::Delivered { .. } | Self::Folded { .. } | Self::Suppressed { .. })
+        self.done_at().is_some()
+    }
+}
+
+/// What an attempt came to, in one word. Stored: never reorder.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The service took responsibility.
+    Accepted,
+    /// See [`Verdict::Retry`].
+    Retry,
+    /// See [`Verdict::Suspect`].
+    Suspect,
+    /// See [`Verdict::Gone`].
+    Gone,
+}
+
+impl Outcome {
+    /// The word for logs, metrics and notices.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Retry => "retry",
+            Self::Suspect => "suspect",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Retry { .. } => Self::Retry,
+            Verdict::Suspect => Self::Suspect,
+            Verdict::Gone => Self::Gone,
+        }
     }
 }
 
@@ -195,6 +247,8 @@ pub struct LastAttempt {
     pub at: Timestamp,
     /// From the first byte to the verdict.
     pub latency_ms: u32,
+    /// In one word.
+    pub outcome: Outcome,
     /// The reason class and the error chain, without secrets; at most
     /// [`LastAttempt::DETAIL_BYTES_MAX`].
     pub detail: String,
@@ -203,6 +257,12 @@ pub struct LastAttempt {
 impl LastAttempt {
     /// Longest detail kept with a delivery. A whole chain fits; an answer's body does not.
     pub const DETAIL_BYTES_MAX: usize = 300;
+
+    /// Whether the receiver refused it in a way that looks like configuration.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self.outcome, Outcome::Suspect | Outcome::Gone)
+    }
 }
 
 /// When what was told and still stands is told again.
@@ -216,6 +276,15 @@ pub struct Remind {
     pub max: Duration,
     /// Most reminders.
     pub count: u32,
+    /// Those that were sent.
+    pub sent: u32,
+}
+
+impl Default for Remind {
+    fn default() -> Self {
+        let hour = Duration::from_secs(3600);
+        Self { first: 4 * hour, factor_percent: 200, max: 24 * hour, count: 5, sent: 0 }
+    }
 }
 
 /// One notice owed to one sink. This is the stored form.
@@ -251,6 +320,8 @@ pub struct Delivery {
     pub revived_at: Option<Timestamp>,
     /// See [`crate::notice::Notice::still_open`].
     pub still_open: u32,
+    /// See [`crate::notice::Notice::so_far`].
+    pub so_far: u32,
     /// See [`crate::notice::Notice::coverage`].
     pub coverage: Coverage,
     /// See [`crate::notice::Notice::tally`].
@@ -260,6 +331,9 @@ pub struct Delivery {
     /// See [`crate::notice::Notice::since`].
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
     pub since: Option<Timestamp>,
+    /// Deliveries to the same sink that come first: a cleared notice never overtakes the one
+    /// that it clears.
+    pub after: Vec<DeliveryId>,
     /// When to tell again what still stands.
     pub remind: Option<Remind>,
     /// Where it stands.
@@ -306,10 +380,6 @@ impl Verdict {
     /// The word for logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Retry { .. } => "retry",
-            Self::Suspect => "suspect",
-            Self::Gone => "gone",
-        }
+        Outcome::from(self).as_str()
     }
 }

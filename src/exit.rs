@@ -13,6 +13,8 @@ pub enum Exit {
     NewFailures,
     /// Something else failed, or a check did not hold.
     Failed,
+    /// The command was called wrongly.
+    Usage,
     /// Committed, but deliveries are still pending.
     Pending,
     /// A source could not be reached, or its poll was incomplete.
@@ -34,6 +36,7 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Usage => 2,
             Self::NewFailures => 10,
             Self::SourceUnavailable => 69,
             Self::StoreHeld => 73,

@@ -92,6 +92,18 @@ pub struct Failure {
     pub changed: Option<TaskText>,
 }
 
+/// That somebody looks after a failure: no reminders. It dies with the failure.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Ack {
+    /// Since when.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// May be empty.
+    pub comment: String,
+}
+
 impl Failure {
     /// The texts as last listed.
     #[must_use]

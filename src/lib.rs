@@ -17,6 +17,7 @@ pub mod options;
 pub mod receiver;
 pub mod render;
 pub mod secret;
+pub mod silence;
 pub mod sim;
 pub mod sink;
 pub mod source;

@@ -159,6 +159,22 @@ impl NoticeId {
     }
 }
 
+impl NoticeId {
+    /// Names the notice that this one becomes when `cleared` of its members cleared before it
+    /// could be told.
+    #[must_use]
+    pub fn amended(&self, cleared: &[TaskKey]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.hash);
+        for key in cleared {
+            hash.update(key.0);
+        }
+        let mut short = [0; 20];
+        short.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        Self::from(short)
+    }
+}
+
 impl From<[u8; 20]> for NoticeId {
     fn from(hash: [u8; 20]) -> Self {
         Self { hash, text: format!("tb_{}", hex(&hash, hash.len())) }
@@ -312,6 +328,8 @@ pub struct Notice {
     pub trouble: Option<Trouble>,
     /// When what it is about began: a storm, a silence, an outage, a blindness.
     pub since: Option<Timestamp>,
+    /// In a storm, the failures that it brought in all until then.
+    pub so_far: u32,
     /// Other failures of the source that stand, told before or not to be told singly.
     pub still_open: u32,
     /// At `created_at`.

@@ -69,6 +69,9 @@ pub struct ListQuery {
     /// Only in this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Only those that this delivery speaks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<u64>,
     /// Only after this number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
@@ -141,6 +144,7 @@ impl Admin {
             after: FailureId(query.after.unwrap_or(0)),
             source: name(query.source.as_deref())?,
             standing,
+            delivery: query.delivery.map(DeliveryId),
             limit: query.limit()?,
         };
         let failures = self.worker.store.failures(query).await?;
@@ -163,13 +167,18 @@ impl Admin {
         };
         let detail = self.worker.store.failure(number).await?.ok_or_else(unknown)?;
         let mut view = failure_view(&detail.failure);
-        let steps = explain::explain(&detail, &self.routed(&detail.failure));
+        let silences = self.worker.store.silences().await?;
+        let sinks = self.worker.store.sinks().await?;
+        let routed = self.routed(&detail.failure);
+        let known = explain::Known { routed: &routed, sinks: &sinks, silences: &silences };
+        let explained = explain::explain(&detail, known);
         let deliveries: Value = detail.deliveries.iter().map(delivery_view).collect();
         if let Some(view) = view.as_object_mut() {
             view.insert("missing_polls".to_owned(), json!(detail.missing));
             view.insert("deliveries".to_owned(), deliveries);
-            view.insert("steps".to_owned(), json!(steps.steps));
-            view.insert("conclusion".to_owned(), json!(steps.conclusion));
+            view.insert("acknowledged".to_owned(), json!(detail.ack));
+            view.insert("steps".to_owned(), json!(explained.steps));
+            view.insert("conclusion".to_owned(), json!(explained.conclusion));
         }
         Ok(view)
     }

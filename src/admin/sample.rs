@@ -59,6 +59,7 @@ pub(super) fn notice(kind: TestKind, sink: &Name, now: Timestamp) -> Notice {
         tally: None,
         trouble: None,
         since: None,
+        so_far: total,
         failures: failures.clone(),
         still_open: 0,
         coverage: Coverage::default(),

@@ -84,6 +84,9 @@ pub(super) struct ListArgs {
     /// Only to this sink
     #[arg(long)]
     sink: Option<String>,
+    /// Only failures that this delivery speaks for
+    #[arg(long)]
+    delivery: Option<u64>,
     /// Only after this number
     #[arg(long)]
     after: Option<u64>,
@@ -98,6 +101,7 @@ impl ListArgs {
             source: self.source.clone(),
             sink: self.sink.clone(),
             state: self.state.clone(),
+            delivery: self.delivery,
             after: self.after,
             limit: self.limit,
         }
@@ -247,7 +251,10 @@ pub(super) async fn failure(config: &Config, command: &FailureCommand, output: O
             let answer = async { client(config).await?.failure(id).await }.await;
             print(answer, output, |value| {
                 let steps = value.get("steps").and_then(Value::as_array).into_iter().flatten();
-                let steps = steps.filter_map(Value::as_str).map(|step| format!("  {step}\n"));
+                let steps = steps.map(|step| {
+                    let at = step.get("at").and_then(Value::as_str).unwrap_or("now");
+                    format!("  {at:<24}  {}\n", cell(step, "what"))
+                });
                 let conclusion = cell(value, "conclusion");
                 out::text_as_is(&format!("{}{conclusion}\n", steps.collect::<String>()))
             })

@@ -19,6 +19,7 @@ mod look;
 mod once;
 mod out;
 mod papers;
+mod route;
 mod run;
 pub mod simulate;
 mod template;
@@ -86,6 +87,9 @@ enum Command {
     /// The places that are told
     #[command(subcommand)]
     Sink(look::SinkCommand),
+    /// Which failures go where
+    #[command(subcommand)]
+    Route(route::RouteCommand),
     /// The failures on record
     #[command(subcommand)]
     Failure(look::FailureCommand),
@@ -167,6 +171,7 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
         Command::Plan => look::plan(config, output).await,
         Command::Source(command) => look::source(config, &command, output).await,
         Command::Sink(command) => look::sink(config, &command, output).await,
+        Command::Route(command) => route::run(config, &command, output),
         Command::Failure(command) => look::failure(config, &command, output).await,
         Command::Delivery(command) => look::delivery(config, &command, output).await,
         // The others do without a config.

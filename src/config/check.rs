@@ -29,10 +29,13 @@ use crate::{
 
 pub(super) mod adapters;
 mod routes;
+mod sinks;
+mod times;
 
 /// What [`super::raw::RawFile`] holds.
-pub(super) const FILE_KEYS: &[&str] =
-    &["store", "source", "sink", "route", "delivery", "worker", "text", "template", "hints"];
+pub(super) const FILE_KEYS: &[&str] = &[
+    "store", "source", "sink", "route", "mute", "delivery", "worker", "text", "template", "hints",
+];
 
 /// The one kind of store so far.
 const STORE_KINDS: &[&str] = &["sled"];
@@ -71,7 +74,8 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let retry = check.one(&mut root, "delivery").and_then(|raw| check.retry(&raw));
     let worker = check.one(&mut root, "worker").and_then(|raw| check.worker(&raw));
     let hints = check.hints(&mut root);
-    let inherited = check.inherited(&mut root, kinds.sinks);
+    // Without it, what is wrong was told already.
+    let inherited = check.inherited(&mut root, kinds.sinks).unwrap_or_default();
     let sources = check.many(&mut root, "source");
     check.names("source", &sources);
     let sources: Option<Vec<Source>> = {
@@ -85,12 +89,20 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let sinks: Option<Vec<Sink>> = {
         let each = sinks.into_iter().enumerate();
         let checked: Vec<_> = each
-            .map(|(nth, table)| check.sink(nth, table, kinds.sinks, inherited.as_ref()))
+            .map(|(nth, table)| check.sink(nth, table, kinds.sinks, (&sink_names, &inherited)))
             .collect();
         checked.into_iter().collect()
     };
+    let windows = check.windows(&mut root);
     let routes = check.many(&mut root, "route");
     let routes = check.routes(routes, &sink_names, sources.as_deref());
+    check.idle_windows();
+    if let Some(sinks) = &sinks {
+        check.circles(sinks);
+    }
+    if let (Some(sinks), Some(routes)) = (&sinks, &routes) {
+        check.never_told(sinks, routes);
+    }
 
     let Check { places, mut problems, mut warnings, .. } = check;
     match (store, retry, worker, sources, sinks, routes, hints) {
@@ -104,7 +116,19 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
             Some(hints),
         ) if problems.is_empty() => {
             in_order(&mut warnings);
-            Ok(Config { store, sources, sinks, routes, retry, worker, hints, warnings, places })
+            let built = Config {
+                store,
+                sources,
+                sinks,
+                routes,
+                windows,
+                retry,
+                worker,
+                hints,
+                warnings,
+                places,
+            };
+            Ok(built)
         }
         _ => {
             in_order(&mut problems);
@@ -143,6 +167,7 @@ fn plain(expected: &str) -> &str {
         "a map" => "a table",
         "a boolean" => "true or false",
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        "f64" => "a number",
         _ if expected.starts_with("struct ") => "a table",
         _ => expected,
     }
@@ -158,11 +183,19 @@ pub(super) struct Check {
     warnings: Vec<Warning>,
     /// All keys of a kind, shared ones first; `None` if it does not tell.
     known: BTreeMap<(Shared, &'static str), Option<Vec<String>>>,
+    /// The mute windows, by name.
+    mutes: BTreeMap<Name, times::Mute>,
 }
 
 impl Check {
     fn new(places: Places) -> Self {
-        Self { places, problems: Vec::new(), warnings: Vec::new(), known: BTreeMap::new() }
+        Self {
+            places,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            known: BTreeMap::new(),
+            mutes: BTreeMap::new(),
+        }
     }
 
     pub(super) fn problem(&mut self, path: &str, problem: &str) {
@@ -191,7 +224,17 @@ impl Check {
 
     /// Takes a list of tables that has at least one.
     fn many(&mut self, root: &mut Table, key: &str) -> Vec<Table> {
-        let tables = match root.remove(key) {
+        let tables = self.list("", root, key);
+        if tables.as_ref().is_some_and(Vec::is_empty) {
+            self.problem(key, &format!("is required; add at least one [[{key}]]"));
+        }
+        tables.unwrap_or_default()
+    }
+
+    /// Takes a list of tables out of the one at `path`, empty if it is left out. `None` if it is
+    /// something else.
+    fn list(&mut self, path: &str, table: &mut Table, key: &str) -> Option<Vec<Table>> {
+        let tables: Option<_> = match table.remove(key) {
             None => Some(Vec::new()),
             Some(Value::Array(values)) => values
                 .into_iter()
@@ -202,15 +245,16 @@ impl Check {
                 .collect(),
             Some(_) => None,
         };
-        match tables {
-            Some(tables) if !tables.is_empty() => return tables,
-            Some(_) => self.problem(key, &format!("is required; add at least one [[{key}]]")),
-            None => self.problem(
-                key,
-                &format!("must be a list of tables, each written [[{key}]] in double brackets"),
-            ),
+        if tables.is_none() {
+            let path = join(path, key);
+            let keys: Vec<_> = path.split('.').filter_map(|key| key.split('[').next()).collect();
+            let header = keys.join(".");
+            self.problem(
+                &path,
+                &format!("must be a list of tables, each written [[{header}]] in double brackets"),
+            );
         }
-        Vec::new()
+        tables
     }
 
     /// Reads the table at `path`. After a mistake, goes on without the key that was wrong.

@@ -23,9 +23,10 @@ use toml::de::DeTable;
 
 use crate::{
     clock::Clock,
-    decide::{diff::FirstRun, retry::RetryPolicy, route::Routes},
+    decide::{diff::FirstRun, retry::RetryPolicy, route::Routes, rules::SinkRules, window::Window},
     http::Clients,
     name::Name,
+    notice::SourceInfo,
     options::{self, OptionError},
     render::{Hints, Style, Target, Template, Templates, Words},
     sink, source,
@@ -68,6 +69,8 @@ pub struct Config {
     pub sinks: Vec<Sink>,
     /// `[[route]]`. Takes every failure.
     pub routes: Routes,
+    /// `[[mute]]`, by name.
+    pub windows: BTreeMap<Name, Window>,
     /// `[delivery]`.
     pub retry: RetryPolicy,
     /// `[worker]`.
@@ -120,8 +123,8 @@ pub struct Sink {
     pub timeout: Duration,
     /// Most attempts at the same time. 1 keeps strict order.
     pub concurrency: usize,
-    /// Whether it is told when a failure is no longer listed.
-    pub cleared: bool,
+    /// What it is told and how much of it, and who is told in its place.
+    pub rules: SinkRules,
     /// In which words it is told.
     pub text: Text,
 }
@@ -158,6 +161,21 @@ impl fmt::Debug for Source {
     }
 }
 
+impl Source {
+    /// Which list it is, as far as the file says. Known without its secrets, which building it
+    /// needs: all kinds call these keys the same.
+    #[must_use]
+    pub fn info(&self) -> SourceInfo {
+        let text = |key: &str| self.options.get(key).and_then(toml::Value::as_str);
+        SourceInfo {
+            name: self.name.clone(),
+            kind: self.kind.name.to_owned(),
+            region: text("region").unwrap_or_default().to_owned(),
+            project_id: text("project_id").unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sink")
@@ -166,7 +184,7 @@ impl fmt::Debug for Sink {
             .field("options", &Keys(&self.options))
             .field("timeout", &self.timeout)
             .field("concurrency", &self.concurrency)
-            .field("cleared", &self.cleared)
+            .field("rules", &self.rules)
             .field("text", &self.text)
             .finish()
     }

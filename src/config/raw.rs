@@ -8,12 +8,21 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
+use serde_json::{Value, json};
+
+mod times;
+
+pub(super) use times::{RawDigest, RawMute, RawRemind};
 
 use crate::{
-    decide::{diff::FirstRun, retry::RetryPolicy, route::Group},
+    decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules},
     options::Period,
     render::Language,
 };
+
+mod storm;
+
+pub(super) use storm::{RawLimit, RawStorm, RawStormRule};
 
 /// The configuration of taskbell.
 #[derive(JsonSchema)]
@@ -29,8 +38,11 @@ pub(super) struct RawFile {
     #[schemars(length(min = 1))]
     sink: Vec<RawSink>,
     /// Which failures go where, tried in this order. The last one takes what is left.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("items" = top_route()))]
     route: Vec<RawRoute>,
+    /// Weekly times at which routes may be muted.
+    #[schemars(default)]
+    mute: Vec<RawMute>,
     #[schemars(default)]
     delivery: RawDelivery,
     #[schemars(default)]
@@ -44,6 +56,11 @@ pub(super) struct RawFile {
     /// table. An empty text takes a built-in hint away.
     #[schemars(default)]
     hints: BTreeMap<String, HintForm>,
+}
+
+/// A route that has none around it to take `to` from.
+fn top_route() -> Value {
+    json!({ "$ref": "#/$defs/RawRoute", "required": ["to"] })
 }
 
 /// Where the ledger and the deliveries are kept.
@@ -116,12 +133,27 @@ pub(super) struct RawSink {
     /// Whether it is told when a failure is no longer listed.
     #[serde(default)]
     pub(super) cleared: bool,
+    /// Most notices in a time; what is more is told together. Default: depends on the kind.
+    pub(super) limit: Option<RawLimit>,
+    /// When a burst of failures is told as one storm. Default: on for kinds that people read, off
+    /// for those that programs read.
+    pub(super) storm: Option<RawStorm>,
+    /// Names of the sinks that are told when this one does not take its notices. Default: none.
+    #[serde(default)]
+    pub(super) fallback: Vec<String>,
+    /// How old a delivery gets before the fallback is told, 1 s to 1 d. Default "10m".
+    #[serde(default = "ten_minutes")]
+    pub(super) fallback_after: Period,
     /// The language of its notices: "en" or "zh". Default: that of `[text]`.
     pub(super) language: Option<RawLanguage>,
     /// The zone of all times in its notices. Default: that of `[text]`.
     pub(super) time_zone: Option<String>,
     /// Templates for its notices. Default: those of `[template.<kind>]`.
     pub(super) template: Option<RawTemplate>,
+}
+
+fn ten_minutes() -> Period {
+    Period(SinkRules::default().fallback_after)
 }
 
 fn quarter_minute() -> Period {
@@ -139,35 +171,41 @@ pub(super) struct RawRoute {
     /// Conditions such as `action =~ "reset|replace"`; all must hold. None: takes everything.
     #[serde(default, rename = "match")]
     pub(super) matchers: Vec<String>,
-    /// Names of sinks. An empty list drops what matches, on purpose.
-    pub(super) to: Vec<String>,
+    /// Names of sinks. An empty list drops what matches, on purpose. Left out: those of the route
+    /// around it.
+    pub(super) to: Option<Vec<String>>,
     /// Which failures share a notice.
     #[serde(default)]
     pub(super) group: RawGroup,
     /// Whether the routes behind it are tried as well.
     #[serde(default, rename = "continue")]
     pub(super) continues: bool,
+    /// Names of `[[mute]]` windows. While one is active, what the route tells is held; when it
+    /// ends, what still stands is told in one digest. Routes within this one have their own.
+    pub(super) mute: Option<Vec<String>>,
+    /// Tells everything that came since the last time at once, at these times.
+    pub(super) digest: Option<RawDigest>,
+    /// Tells again what was told and still stands. `true`: with all defaults.
+    pub(super) remind: Option<RawRemind>,
+    /// Routes for parts of what this one matches, tried in this order. What none of them takes is
+    /// left to this one.
+    #[serde(default)]
+    #[expect(dead_code, reason = "taken out before the table is read; each is read by itself")]
+    pub(super) route: Vec<RawRoute>,
 }
 
-/// Which failures share a notice.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+/// Which failures share a notice. What is left out is as in the route around it, if there is one.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawGroup {
     /// Failures that are equal in all of these go together. A notice is always about one source,
-    /// so `source` counts even where it is not listed.
-    pub(super) by: Vec<String>,
+    /// so `source` counts even where it is not listed. Default `["source"]`.
+    pub(super) by: Option<Vec<String>>,
     /// How long the first failure of a group waits for others, up to 1 h. Default "30s".
-    pub(super) wait: Period,
-    /// A larger group becomes several notices. 1 to 100.
+    pub(super) wait: Option<Period>,
+    /// A larger group becomes several notices. 1 to 100. Default 100.
     #[schemars(range(min = 1, max = 100))]
-    pub(super) max_items: usize,
-}
-
-impl Default for RawGroup {
-    fn default() -> Self {
-        let Group { by, wait, max_items } = Group::default();
-        Self { by: by.iter().map(ToString::to_string).collect(), wait: Period(wait), max_items }
-    }
+    pub(super) max_items: Option<usize>,
 }
 
 /// How long and how often a delivery is tried.

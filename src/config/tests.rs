@@ -14,8 +14,11 @@ use crate::{
 
 mod good;
 mod meaning;
+mod routes;
+mod sinks;
 mod spelling;
 mod text;
+mod times;
 
 /// A config of two-line tables, for edits by line.
 const GOOD: &str = r#"[[source]]
@@ -93,13 +96,19 @@ const SOURCE: source::Kind = source::Kind {
 const SINK: sink::Kind = sink::Kind {
     name: "fake",
     summary: "For tests",
+    reader: sink::Reader::Programs,
+    limit: None,
     example: "",
     schema: || schemars::schema_for!(Options),
     build: |build| Ok(fake(build.name, build.options)?),
 };
 
+/// Like those that people read.
+const CHAT: sink::Kind =
+    sink::Kind { name: "chat", reader: sink::Reader::People, limit: Some("5/1m"), ..SINK };
+
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    const KINDS: Kinds = Kinds { sources: &[&SOURCE], sinks: &[&SINK] };
+    const KINDS: Kinds = Kinds { sources: &[&SOURCE], sinks: &[&SINK, &CHAT] };
     Config::parse_with(text, Path::new("c.toml"), KINDS)
 }
 
@@ -112,6 +121,13 @@ fn edited(from: &str, to: &str) -> String {
 
 fn lines(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
+}
+
+/// A [`GOOD`] config with one edit is taken with these warnings.
+#[track_caller]
+fn warns(from: &str, to: &str, expected: &[&str]) {
+    let config = parse(&edited(from, to)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(lines(&config.warnings), expected, "{to}");
 }
 
 /// A [`GOOD`] config with one edit is refused in these words, one for each problem.

@@ -1,170 +1,87 @@
-//! Who is told, and with whom: from seeds to deliveries.
+//! Who is told, and with whom: from seeds to groups.
 //!
 //! A failure joins one open group per sink that its routes select. A group closes when its time
-//! is up or when it is full; closed, it is a delivery, and its content never changes again. That
-//! is why joining, closing and the end of a seed are one transaction of the store.
+//! is up or when it is full; how a closed one becomes a delivery is decided in [`super::close`].
+//! Joining, closing and the end of a seed are one transaction of the store.
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    mem,
 };
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::{
-    coverage::CoverageLog,
-    route::{Group, Subject, Tried},
+    backlog::{Backlog, Forming, Opened, Opening, Seed, Seeded, SourceView, Told},
+    health::SinkState,
+    route::{Group, Route, Selected, Subject, Tried},
     rules::{Rules, SourceFacts},
+    silence::Silences,
 };
 use crate::{
-    delivery::{Delivery, DeliveryId, DeliveryState, Reason, Suppressed},
+    delivery::{Cleared, Delivery, Reason, Remind, Suppressed},
     failure::{Failure, FailureId, Origin},
     name::Name,
-    notice::{Coverage, Member, NoticeId, NoticeKind},
+    notice::{Member, NoticeKind},
 };
 
-/// What has to be told, before anybody decided to whom. Written with what caused it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub enum Seed {
-    /// Failures were recorded or reappeared.
-    Failed {
-        /// Of one source.
-        source: Name,
-        /// Ascending.
-        failures: Vec<FailureId>,
-    },
-    /// Failures are no longer listed.
-    Cleared {
-        /// Of one source.
-        source: Name,
-        /// Ascending.
-        failures: Vec<FailureId>,
-    },
-    /// A source got its baseline.
-    Watching {
-        /// The source.
-        source: Name,
-        /// When.
-        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-        at: Timestamp,
-        /// Failures that stand and are not told singly.
-        standing: u64,
-        /// Whether an earlier store was lost.
-        lost: bool,
-    },
-}
-
-/// A seed and the failures it names.
-#[derive(Clone, Debug)]
-pub struct Seeded {
-    /// Its number in the store.
-    pub number: u64,
-    /// What has to be told.
-    pub seed: Seed,
-    /// In its order. One that was forgotten meanwhile is missing.
-    pub failures: Vec<Failure>,
-}
-
-/// A group that is still open. This is the stored form.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Forming {
-    /// What its members have in common; its key in the store.
-    pub key: String,
-    /// As in [`Delivery`].
-    pub route: u32,
-    /// As in [`Delivery`].
-    pub sink: Name,
-    /// As in [`Delivery`].
-    pub source: Name,
-    /// As in [`Delivery`].
-    pub kind: NoticeKind,
-    /// As in [`Delivery`].
-    pub reason: String,
-    /// In the order of joining.
-    pub members: Vec<Member>,
-    /// When it closes.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-    pub closes_at: Timestamp,
-}
-
-/// What is known about a source when its notices are closed.
-#[derive(Clone, Debug, Default)]
-pub struct SourceView {
-    /// Failures that stand.
-    pub standing: u64,
-    /// Its polls lately.
-    pub coverage: CoverageLog,
-    /// Its last complete poll.
-    pub last_complete_at: Option<Timestamp>,
-}
-
-/// Everything that dispatch has to work on.
-#[derive(Clone, Debug, Default)]
-pub struct Backlog {
-    /// Oldest first.
-    pub seeds: Vec<Seeded>,
-    /// Open groups by key.
-    pub forming: BTreeMap<String, Forming>,
-    /// Each source that a seed or a group names.
-    pub sources: BTreeMap<Name, SourceView>,
-}
-
-/// What dispatch decided: one transaction.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Opening {
-    /// Seeds that are done.
-    pub consumed: Vec<u64>,
-    /// Groups that were opened or joined, as they are now.
-    pub forming: Vec<Forming>,
-    /// Keys of groups that closed.
-    pub closed: Vec<String>,
-    /// Deliveries to open. Their numbers are given by the store.
-    pub deliveries: Vec<Delivery>,
-    /// Failures that nobody is told about.
-    pub suppressed: Vec<(FailureId, Suppressed)>,
-}
-
-impl Opening {
-    /// Whether there is nothing to do.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
+/// What dispatch decides by, beside the backlog.
+#[derive(Clone, Copy, Debug)]
+pub struct Dispatching<'a> {
+    /// The config.
+    pub rules: &'a Rules,
+    /// Compiled from the backlog's.
+    pub silences: &'a Silences,
+    /// Whether every group closes now: in one-shot mode the poll is the group.
+    pub close_all: bool,
+    /// The present.
+    pub now: Timestamp,
 }
 
 /// Decides what becomes of a backlog.
-///
-/// With `close_all`, every group closes now: in one-shot mode the poll is the group.
 #[must_use]
-pub fn dispatch(backlog: Backlog, rules: &Rules, close_all: bool, now: Timestamp) -> Opening {
+pub fn dispatch(backlog: Backlog, by: Dispatching<'_>) -> Opening {
     let mut desk = Desk {
-        rules,
-        now,
+        by,
         stored: backlog.forming.keys().cloned().collect(),
         forming: backlog.forming,
         joined: BTreeSet::new(),
+        full: Vec::new(),
+        counts: BTreeMap::new(),
+        members: backlog.members,
+        told: backlog.told,
         sources: backlog.sources,
+        sinks: backlog.sinks,
         opening: Opening::default(),
     };
-    for seeded in &backlog.seeds {
-        desk.seed(seeded);
+    let watch = by.silences.any_active(by.now);
+    for seeded in backlog.seeds {
+        desk.seed(&seeded);
+        if watch {
+            let mine = seeded.failures.into_iter().map(|failure| (failure.id, failure));
+            desk.members.extend(mine);
+        }
     }
-    desk.finish(close_all)
+    desk.finish()
 }
 
 /// The state of one [`dispatch`].
-struct Desk<'a> {
-    rules: &'a Rules,
-    now: Timestamp,
+pub(super) struct Desk<'a> {
+    pub(super) by: Dispatching<'a>,
     /// Keys of groups that the store holds.
-    stored: BTreeSet<String>,
-    forming: BTreeMap<String, Forming>,
+    pub(super) stored: BTreeSet<String>,
+    pub(super) forming: BTreeMap<String, Forming>,
     /// Keys of groups that changed.
-    joined: BTreeSet<String>,
-    sources: BTreeMap<Name, SourceView>,
-    opening: Opening,
+    pub(super) joined: BTreeSet<String>,
+    /// Groups that have no room left.
+    pub(super) full: Vec<Forming>,
+    /// Failures that joined, by sink.
+    pub(super) counts: BTreeMap<Name, usize>,
+    pub(super) members: BTreeMap<FailureId, Failure>,
+    pub(super) told: BTreeMap<FailureId, Vec<Told>>,
+    pub(super) sources: BTreeMap<Name, SourceView>,
+    pub(super) sinks: BTreeMap<Name, SinkState>,
+    pub(super) opening: Opening,
 }
 
 impl<'a> Desk<'a> {
@@ -172,10 +89,11 @@ impl<'a> Desk<'a> {
         self.opening.consumed.push(seeded.number);
         match &seeded.seed {
             Seed::Failed { .. } => seeded.failures.iter().for_each(|failure| self.failed(failure)),
-            Seed::Cleared { .. } => {
+            Seed::Cleared { mass, .. } => {
                 // Whoever was not told that it failed is not told that it cleared.
                 let told = |failure: &&Failure| failure.origin != Origin::Baseline;
-                seeded.failures.iter().filter(told).for_each(|failure| self.cleared(failure));
+                let told: Vec<&Failure> = seeded.failures.iter().filter(told).collect();
+                self.cleared(&told, *mass);
             }
             Seed::Watching { source, at, standing, lost } => {
                 self.watching(source, *at, *standing, *lost);
@@ -183,18 +101,19 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn facts(&self, source: &Name) -> Cow<'a, SourceFacts> {
-        match self.rules.sources.get(source) {
+    pub(super) fn facts(&self, source: &Name) -> Cow<'a, SourceFacts> {
+        match self.by.rules.sources.get(source) {
             Some(facts) => Cow::Borrowed(facts),
             // A source that was taken out of the config still gets its last failures told.
-            None => {
-                Cow::Owned(SourceFacts { info: self.rules.info(source), labels: BTreeMap::new() })
-            }
+            None => Cow::Owned(SourceFacts {
+                info: self.by.rules.info(source),
+                labels: BTreeMap::new(),
+            }),
         }
     }
 
     fn failed(&mut self, failure: &Failure) {
-        let rules = self.rules;
+        let rules = self.by.rules;
         let facts = self.facts(&failure.source);
         let subject = Subject::of(failure, &facts.info, &facts.labels);
         let selected = rules.routes.select(&subject);
@@ -202,163 +121,152 @@ impl<'a> Desk<'a> {
             let tried = rules.routes.explain(&subject);
             let route = tried.iter().rposition(|tried| matches!(tried, Tried::Matched));
             let why = route.map_or(Reason::NoRoute, |route| Reason::NullRoute(ordinal(route)));
-            let suppressed = Suppressed { at: self.now, sink: None, why };
+            let suppressed = Suppressed { at: self.by.now, sink: None, why };
             self.opening.suppressed.push((failure.id, suppressed));
         }
         for choice in selected {
-            let place = Place {
-                route: ordinal(choice.route),
-                sink: choice.sink,
-                kind: NoticeKind::TaskFailed,
-                group: choice.group,
-            };
+            let place = Place::of(rules, &choice, NoticeKind::TaskFailed, self.by.now);
             self.join(&place, &subject, failure, failure.origin.as_str());
-        }
-    }
-
-    fn cleared(&mut self, failure: &Failure) {
-        let rules = self.rules;
-        let facts = self.facts(&failure.source);
-        let subject = Subject::of(failure, &facts.info, &facts.labels);
-        let selected = rules.routes.select(&subject);
-        for choice in selected.iter().filter(|choice| rules.sink(choice.sink).cleared) {
-            let place = Place {
-                route: ordinal(choice.route),
-                sink: choice.sink,
-                kind: NoticeKind::TaskCleared,
-                group: choice.group,
-            };
-            self.join(&place, &subject, failure, "cleared");
+            count(&mut self.counts, choice.sink);
+            count(&mut self.opening.routed, choice.sink);
         }
     }
 
     /// A notice about the source as a whole goes where a failure without any particulars would.
     fn watching(&mut self, source: &Name, at: Timestamp, standing: u64, lost: bool) {
-        let rules = self.rules;
+        let rules = self.by.rules;
         let facts = self.facts(source);
         let subject = Subject::of_source(&facts.info, &facts.labels);
-        let kind = if lost { NoticeKind::StateLost } else { NoticeKind::SourceWatching };
         for choice in rules.routes.select(&subject) {
-            let occasion = at.as_millisecond().to_string();
-            let delivery = Delivery {
-                notice_id: NoticeId::of(kind, choice.sink, [], &format!("{source} {occasion}")),
-                still_open: u32::try_from(standing).unwrap_or(u32::MAX),
-                ..self.delivery(&Forming {
-                    key: String::new(),
-                    route: ordinal(choice.route),
-                    sink: choice.sink.clone(),
-                    source: source.clone(),
-                    kind,
-                    reason: if lost { "state_lost" } else { "first_run" }.to_owned(),
-                    members: Vec::new(),
-                    closes_at: self.now,
-                })
-            };
-            self.opening.deliveries.push(delivery);
+            let kind = if lost { NoticeKind::StateLost } else { NoticeKind::SourceWatching };
+            let reason = if lost { "state_lost" } else { "first_run" };
+            let place = Place::of(rules, &choice, kind, self.by.now);
+            let opened = self.about_source(&place, source, reason, at);
+            let still_open = u32::try_from(standing).unwrap_or(u32::MAX);
+            let delivery = Delivery { still_open, ..opened.delivery };
+            self.opening.deliveries.push(Opened { delivery, ..opened });
         }
     }
 
-    fn join(&mut self, place: &Place<'_>, subject: &Subject<'_>, failure: &Failure, reason: &str) {
+    /// Puts a failure into the group of `place`.
+    pub(super) fn join(
+        &mut self,
+        place: &Place<'_>,
+        subject: &Subject<'_>,
+        failure: &Failure,
+        reason: &str,
+    ) {
         let key = place.key(subject);
-        let group = self.forming.entry(key.clone()).or_insert_with(|| Forming {
+        let group = self.forming.entry(key).or_insert_with_key(|key| Forming {
             key: key.clone(),
-            route: place.route,
-            sink: place.sink.clone(),
-            source: failure.source.clone(),
-            kind: place.kind,
             reason: reason.to_owned(),
-            members: Vec::new(),
-            closes_at: self.now.saturating_add(place.group.wait).unwrap_or(Timestamp::MAX),
+            ..place.group(&failure.source)
         });
         if group.reason != reason {
             "mixed".clone_into(&mut group.reason);
         }
         group.members.push(Member::from(failure));
-        let full = place.group.max_items <= group.members.len();
+        if place.kind == NoticeKind::TaskCleared {
+            let at = failure.cleared_at.unwrap_or(self.by.now);
+            group.cleared.push(Cleared { id: failure.id, at });
+        }
+        let full = place.max_items <= group.members.len();
+        let key = group.key.clone();
         if full && let Some(group) = self.forming.remove(&key) {
-            self.close(&group);
+            self.close_key(&key);
+            self.full.push(group);
         } else {
             self.joined.insert(key);
         }
     }
 
-    fn close(&mut self, group: &Forming) {
-        self.joined.remove(&group.key);
-        if self.stored.remove(&group.key) {
-            self.opening.closed.push(group.key.clone());
-        }
-        let delivery = self.delivery(group);
-        self.opening.deliveries.push(delivery);
-    }
-
-    fn delivery(&self, group: &Forming) -> Delivery {
-        let view = self.sources.get(&group.source);
-        let members = match group.kind {
-            // The cleared ones do not stand any more, so they are not among those that do.
-            NoticeKind::TaskCleared => 0,
-            _ => u64::try_from(group.members.len()).unwrap_or(u64::MAX),
-        };
-        let others = view.map_or(0, |view| view.standing).saturating_sub(members);
-        Delivery {
-            id: DeliveryId::default(),
-            notice_id: NoticeId::of(
-                group.kind,
-                &group.sink,
-                group.members.iter().map(|member| (&group.source, *member)),
-                "",
-            ),
-            route: group.route,
-            sink: group.sink.clone(),
-            source: Some(group.source.clone()),
-            kind: group.kind,
-            reason: group.reason.clone(),
-            failures: group.members.iter().map(|member| member.id).collect(),
-            total: u32::try_from(group.members.len()).unwrap_or(u32::MAX),
-            cleared: Vec::new(),
-            tally: None,
-            trouble: None,
-            since: None,
-            remind: None,
-            uncertain: false,
-            alarmed: false,
-            created_at: self.now,
-            revived_at: None,
-            still_open: u32::try_from(others).unwrap_or(u32::MAX),
-            coverage: view.map_or_else(Coverage::default, |view| {
-                view.coverage.figures(view.last_complete_at, self.now)
-            }),
-            state: DeliveryState::Pending { due: self.now },
-            attempts: 0,
-            last: None,
-            recipients: None,
+    /// Notes that a group is no longer open.
+    pub(super) fn close_key(&mut self, key: &str) {
+        self.joined.remove(key);
+        if self.stored.remove(key) {
+            self.opening.closed.push(key.to_owned());
         }
     }
+}
 
-    fn finish(mut self, close_all: bool) -> Opening {
-        let forming = mem::take(&mut self.forming);
-        for (key, group) in forming {
-            if close_all || group.closes_at <= self.now {
-                self.close(&group);
-            } else if self.joined.contains(&key) {
-                self.opening.forming.push(group);
-            }
-        }
-        self.opening
+fn count<N: From<u8> + std::ops::AddAssign>(counts: &mut BTreeMap<Name, N>, sink: &Name) {
+    match counts.get_mut(sink) {
+        Some(count) => *count += N::from(1),
+        None => drop(counts.insert(sink.clone(), N::from(1))),
     }
 }
 
 /// Where a failure joins.
-struct Place<'a> {
-    route: u32,
-    sink: &'a Name,
-    kind: NoticeKind,
-    group: &'a Group,
+pub(super) struct Place<'a> {
+    pub(super) route: u32,
+    pub(super) sink: &'a Name,
+    pub(super) kind: NoticeKind,
+    pub(super) max_items: usize,
+    by: Option<&'a Group>,
+    closes_at: Timestamp,
+    mute: &'a [Name],
+    digest_at: Option<Timestamp>,
+    remind: Option<Remind>,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    pub(super) fn of(
+        rules: &'a Rules,
+        choice: &Selected<'a>,
+        kind: NoticeKind,
+        now: Timestamp,
+    ) -> Self {
+        let route: Option<&Route> = rules.routes.get(choice.route);
+        Self {
+            route: choice.route,
+            sink: choice.sink,
+            kind,
+            max_items: choice.group.max_items,
+            by: Some(choice.group),
+            closes_at: now.saturating_add(choice.group.wait).unwrap_or(Timestamp::MAX),
+            mute: route.map_or(&[], |route| &route.mute),
+            digest_at: route.and_then(|route| Some(route.digest.as_ref()?.next(now))),
+            remind: route.and_then(|route| route.remind),
+        }
+    }
+
+    /// A group by itself for a sink that no route selects any more, but that was told before.
+    pub(super) fn alone(sink: &'a Name, kind: NoticeKind, now: Timestamp) -> Self {
+        Self {
+            route: 0,
+            sink,
+            kind,
+            max_items: Group::default().max_items,
+            by: None,
+            closes_at: now,
+            mute: &[],
+            digest_at: None,
+            remind: None,
+        }
+    }
+
     fn key(&self, subject: &Subject<'_>) -> String {
         let place = format!("{}\u{1f}{}\u{1f}{}", self.route, self.sink, self.kind.as_str());
-        self.group.key(subject).iter().fold(place, |key, value| key + "\u{1f}" + value)
+        let by = self.by.map_or_else(|| vec![subject.source], |group| group.key(subject));
+        by.iter().fold(place, |key, value| key + "\u{1f}" + value)
+    }
+
+    /// An empty group of this place.
+    pub(super) fn group(&self, source: &Name) -> Forming {
+        Forming {
+            key: String::new(),
+            route: self.route,
+            sink: self.sink.clone(),
+            source: source.clone(),
+            kind: self.kind,
+            reason: String::new(),
+            members: Vec::new(),
+            cleared: Vec::new(),
+            closes_at: self.closes_at,
+            mute: self.mute.to_vec(),
+            digest_at: self.digest_at,
+            remind: self.remind,
+        }
     }
 }
 

@@ -2,13 +2,26 @@
 //!
 //! Nothing in here is async, reads a clock, does I/O or logs, and nothing in here can fail. A
 //! decision returns a value that says what and why; the steps carry it out.
+//!
+//! What the operator writes for a decision is parsed here too, when the config is loaded. Only
+//! that can be refused, and only that looks up time zones.
 
+pub mod backlog;
+mod close;
 pub mod coverage;
 pub mod diff;
+pub mod fold;
 pub mod group;
+pub mod health;
 pub mod recur;
+pub mod release;
+pub mod remind;
 pub mod retry;
 pub mod route;
 pub mod rules;
+pub mod schedule;
 pub mod sift;
+pub mod silence;
 pub mod tally;
+pub mod window;
+mod zone;

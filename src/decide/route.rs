@@ -1,15 +1,16 @@
 //! Which sinks hear of a failure, and in what company.
 //!
-//! Routes are tried in the order of the file. The first that matches takes the failure, unless
-//! it says `continue = true`; a route without conditions matches everything. That a failure can
-//! always reach a route is checked with the config, not here.
+//! Routes form a tree, and are tried as those of Alertmanager. Of the routes with one parent, the
+//! first that matches takes the failure, unless it says `continue = true`. It hands the failure
+//! to the routes within it, and keeps it if none of them takes it. A route without conditions
+//! matches everything. That a failure can always reach a route is checked with the config, not
+//! here.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
+use super::schedule::Schedule;
 use crate::{
+    delivery::Remind,
     failure::Failure,
     name::Name,
     notice::{FAILURES_MAX, SourceInfo},
@@ -132,17 +133,25 @@ impl Default for Group {
     }
 }
 
-/// One route of the config.
+/// One route of the config, with what it inherits from the one around it.
 #[derive(Clone, Debug, Default)]
 pub struct Route {
+    /// How many routes it lies within; less than [`Routes::DEPTH_MAX`].
+    pub depth: usize,
     /// All must hold. None: every failure matches.
     pub matchers: Vec<Matcher>,
-    /// The sinks. None: what matches is told to nobody, on purpose.
+    /// The sinks. None: what it takes is told to nobody, on purpose.
     pub to: Vec<Name>,
     /// How failures are put together.
     pub group: Group,
-    /// Whether the routes behind it are tried as well.
+    /// Whether the routes behind it, with the same parent, are tried as well.
     pub continues: bool,
+    /// The windows that hold back what it tells.
+    pub mute: Vec<Name>,
+    /// When it tells everything that came since the last time. `None`: as it comes, by `group`.
+    pub digest: Option<Schedule>,
+    /// Whether it tells again what still stands.
+    pub remind: Option<Remind>,
 }
 
 impl Route {
@@ -151,13 +160,18 @@ impl Route {
     pub fn takes_all(&self) -> bool {
         self.matchers.is_empty()
     }
+
+    /// The first condition that does not hold.
+    fn refusal(&self, subject: &Subject<'_>) -> Option<&Matcher> {
+        self.matchers.iter().find(|matcher| !matcher.matches(subject))
+    }
 }
 
 /// A sink that a failure goes to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Selected<'a> {
-    /// The position of the route in the file, from 0.
-    pub route: usize,
+    /// The number of the route: its position in [`Routes`], from 1.
+    pub route: u32,
     /// Where to.
     pub sink: &'a Name,
     /// With whom.
@@ -167,52 +181,138 @@ pub struct Selected<'a> {
 /// What came of one route, for `route test` and `failure explain`.
 #[derive(Clone, Copy, Debug)]
 pub enum Tried<'a> {
-    /// It matched.
+    /// It took the failure.
     Matched,
+    /// It matched, and a route within it took the failure.
+    Passed,
     /// This is its first condition that does not hold.
     Refused(&'a Matcher),
-    /// A route before it took the failure and did not continue.
+    /// A route before it took the failure and did not continue, or the one around it did not
+    /// match.
     NotReached,
 }
 
-/// All routes, in the order of the file.
+/// All routes, in the order of the file: each before those within it.
+///
+/// The first has depth 0, and none is more than one deeper than the one before it.
 #[derive(Clone, Debug, Default)]
 pub struct Routes(pub Vec<Route>);
 
 impl Routes {
-    /// The sinks that hear of `subject`, in the order of the file.
+    /// Most levels. People lose their way in fewer, and the walk calls itself once a level.
+    pub const DEPTH_MAX: usize = 8;
+
+    /// Most routes. A failure may have to ask all of them, and each regular expression may keep
+    /// [`REGEX_BYTES_MAX`] of memory.
+    pub const COUNT_MAX: usize = 1_000;
+
+    /// The sinks that hear of `subject`, in the order of the routes that took it.
     ///
     /// A sink that several routes select is listed once, with the first of them. Empty means
     /// that nobody is told.
     #[must_use]
     pub fn select<'a>(&'a self, subject: &Subject<'_>) -> Vec<Selected<'a>> {
-        let mut told = BTreeSet::new();
-        let mut selected = Vec::new();
-        for ((route, rule), tried) in self.0.iter().enumerate().zip(self.explain(subject)) {
-            if matches!(tried, Tried::Matched) {
-                let fresh = rule.to.iter().filter(|sink| told.insert(*sink));
-                selected.extend(fresh.map(|sink| Selected { route, sink, group: &rule.group }));
+        let mut selected: Vec<Selected<'a>> = Vec::new();
+        ask(self.top(), subject, &mut |branch, tried| {
+            if !matches!(tried, Tried::Matched) {
+                return;
             }
-        }
+            let Route { to, group, .. } = branch.route;
+            for sink in to {
+                // There are few, so that looking through them is cheaper than a set.
+                if !selected.iter().any(|earlier| earlier.sink == sink) {
+                    selected.push(Selected { route: branch.number(), sink, group });
+                }
+            }
+        });
         selected
+    }
+
+    /// A route by its number, from 1.
+    #[must_use]
+    pub fn get(&self, number: u32) -> Option<&Route> {
+        self.0.get(usize::try_from(number).ok()?.checked_sub(1)?)
     }
 
     /// What comes of each route: as many as there are, in the same order.
     #[must_use]
     pub fn explain<'a>(&'a self, subject: &Subject<'_>) -> Vec<Tried<'a>> {
-        let mut taken = false;
-        let one = |route: &'a Route| {
-            if taken {
-                return Tried::NotReached;
+        let mut all = vec![Tried::NotReached; self.0.len()];
+        ask(self.top(), subject, &mut |branch, tried| {
+            if let Some(place) = all.get_mut(branch.at) {
+                *place = tried;
             }
-            match route.matchers.iter().find(|matcher| !matcher.matches(subject)) {
-                Some(matcher) => Tried::Refused(matcher),
-                None => {
-                    taken = !route.continues;
-                    Tried::Matched
-                }
-            }
-        };
-        self.0.iter().map(one).collect()
+        });
+        all
+    }
+
+    /// The routes that lie within no other.
+    #[must_use]
+    pub fn top(&self) -> Siblings<'_> {
+        Siblings { at: 0, rest: &self.0 }
+    }
+}
+
+/// Asks siblings in their order, and says what comes of each that is reached. A route is heard of
+/// after those within it. Returns whether one of them took the failure.
+fn ask<'a>(
+    siblings: Siblings<'a>,
+    subject: &Subject<'_>,
+    say: &mut impl FnMut(&Branch<'a>, Tried<'a>),
+) -> bool {
+    let mut taken = false;
+    for branch in siblings {
+        if let Some(matcher) = branch.route.refusal(subject) {
+            say(&branch, Tried::Refused(matcher));
+            continue;
+        }
+        let passed = ask(branch.within.clone(), subject, say);
+        say(&branch, if passed { Tried::Passed } else { Tried::Matched });
+        taken = true;
+        if !branch.route.continues {
+            break;
+        }
+    }
+    taken
+}
+
+/// A route with those within it.
+#[derive(Clone, Debug)]
+pub struct Branch<'a> {
+    /// Its position in [`Routes`], from 0.
+    pub at: usize,
+    /// The route.
+    pub route: &'a Route,
+    /// Its children.
+    pub within: Siblings<'a>,
+}
+
+impl Branch<'_> {
+    /// The number that people see.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        u32::try_from(self.at).unwrap_or(u32::MAX).saturating_add(1)
+    }
+}
+
+/// Routes with the same parent, in their order.
+#[derive(Clone, Debug)]
+pub struct Siblings<'a> {
+    /// The position of the next one in [`Routes`], from 0.
+    at: usize,
+    /// Those that are left, with all that lies within them.
+    rest: &'a [Route],
+}
+
+impl<'a> Iterator for Siblings<'a> {
+    type Item = Branch<'a>;
+
+    fn next(&mut self) -> Option<Branch<'a>> {
+        let (route, behind) = self.rest.split_first()?;
+        let deeper = behind.iter().take_while(|next| route.depth < next.depth).count();
+        let (within, rest) = behind.split_at(deeper);
+        let at = self.at;
+        *self = Self { at: at + 1 + deeper, rest };
+        Some(Branch { at, route, within: Siblings { at: at + 1, rest: within } })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::route::Routes;
+use super::{route::Routes, window::Window};
 use crate::{name::Name, notice::SourceInfo};
 
 /// A source as routes see it.
@@ -60,15 +60,20 @@ pub struct SinkRules {
     pub fallback_after: Duration,
 }
 
+impl SinkRules {
+    /// Those of a sink about which nothing is said.
+    pub const DEFAULT: Self = Self {
+        cleared: false,
+        limit: None,
+        storm: None,
+        fallback: Vec::new(),
+        fallback_after: Duration::from_secs(10 * 60),
+    };
+}
+
 impl Default for SinkRules {
     fn default() -> Self {
-        Self {
-            cleared: false,
-            limit: None,
-            storm: None,
-            fallback: Vec::new(),
-            fallback_after: Duration::from_secs(10 * 60),
-        }
+        Self::DEFAULT
     }
 }
 
@@ -81,6 +86,9 @@ pub struct Rules {
     pub sinks: BTreeMap<Name, SinkRules>,
     /// By name.
     pub sources: BTreeMap<Name, SourceFacts>,
+    /// Those that routes are muted by. One that is missing is not in the config any more, and
+    /// mutes nothing.
+    pub windows: BTreeMap<Name, Window>,
 }
 
 impl Rules {
@@ -100,7 +108,8 @@ impl Rules {
 
     /// The rules of a sink; of one that is not in the config any more, the default ones.
     #[must_use]
-    pub fn sink(&self, name: &Name) -> SinkRules {
-        self.sinks.get(name).cloned().unwrap_or_default()
+    pub fn sink(&self, name: &Name) -> &SinkRules {
+        static DEFAULT: SinkRules = SinkRules::DEFAULT;
+        self.sinks.get(name).unwrap_or(&DEFAULT)
     }
 }

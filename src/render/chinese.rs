@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{
     Zone, short,
-    speech::{Label, Speech, Unit, actions, began, between, cleared_untold, lasted, oldest, units},
+    speech::{
+        Label, Speech, Unit, actions, began, between, cleared_untold, lasted, oldest, so_far, units,
+    },
 };
 use crate::{
     failure::Failure,
@@ -81,12 +83,18 @@ impl Speech for Chinese {
                     _ => format!("以下为{since}云侧新增的失败任务。"),
                 }
             }
-            NoticeKind::StormClosed => match lasted(notice) {
-                Some(length) => {
-                    format!("本次风暴历时 {}。此后的失败恢复逐条通知。", self.duration(length))
-                }
-                None => "此后的失败恢复逐条通知。".to_owned(),
-            },
+            NoticeKind::StormClosed => {
+                let lasted = lasted(notice).map_or_else(String::new, |length| {
+                    format!("本次风暴历时 {}。", self.duration(length))
+                });
+                let last = match notice.total {
+                    0 => String::new(),
+                    total => {
+                        format!("上次通知之后又新增 {total} 个{}。", self.in_brackets(notice))
+                    }
+                };
+                format!("{lasted}{last}此后的失败恢复逐条通知。")
+            }
             NoticeKind::SinkFailing => format!(
                 "当前渠道是其备用渠道，故通知到此。尚有 {} 条失败未能送达该渠道，会保留并重试。",
                 notice.total
@@ -232,6 +240,11 @@ impl Speech for Chinese {
             "schema" => "该 endpoint 返回了非预期内容，请检查是否被网关或认证页面劫持。",
             "incomplete" => "读取期间列表发生变化；新的失败仍会照常通知。",
             "request" => "请检查 project_id 和 endpoint。",
+            "suspect" => {
+                "接收端拒绝了消息，疑似配置错误：请检查其地址和密钥，再执行 `taskbell sink probe`。"
+            }
+            "gone" => "接收端已永久下线：请更换地址，再执行 `taskbell sink probe`。",
+            "retry" => "接收端无法连接或繁忙，系统会自动重试；若持续不恢复再行处理。",
             _ => return None,
         })
     }
@@ -296,10 +309,13 @@ impl Chinese {
             NoticeKind::Test => format!("发往 {} 的测试消息", notice.sink),
             NoticeKind::StormOpened => format!("告警风暴：{total} 个任务失败{brackets}"),
             NoticeKind::StormUpdated => {
-                format!("告警风暴持续：新增 {total} 个失败任务{brackets}")
+                format!(
+                    "告警风暴持续：新增 {total} 个失败任务{brackets}，累计 {} 个",
+                    so_far(notice)
+                )
             }
             NoticeKind::StormClosed => {
-                format!("告警风暴结束：共 {total} 个任务失败{brackets}")
+                format!("告警风暴结束：累计 {} 个任务失败", so_far(notice))
             }
             NoticeKind::SinkFailing => {
                 let sink = notice.trouble.as_ref().and_then(|trouble| trouble.sink.as_ref());

@@ -34,6 +34,8 @@ pub struct Data<'a> {
     tally: Option<&'a Tally>,
     trouble: Option<&'a Trouble>,
     since: Option<Timestamp>,
+    /// In a storm, all that it brought until then.
+    so_far: u32,
     still_open: u32,
     coverage: Coverage,
 }
@@ -85,6 +87,7 @@ impl<'a> Data<'a> {
             tally: notice.tally.as_ref(),
             trouble: notice.trouble.as_ref(),
             since: notice.since,
+            so_far: notice.so_far,
             still_open: notice.still_open,
             coverage: notice.coverage,
         }

@@ -4,7 +4,9 @@ use std::{fmt::Write as _, time::Duration};
 
 use super::{
     Zone, capital, lower, short,
-    speech::{Label, Speech, Unit, actions, began, between, cleared_untold, lasted, oldest, units},
+    speech::{
+        Label, Speech, Unit, actions, began, between, cleared_untold, lasted, oldest, so_far, units,
+    },
 };
 use crate::{
     failure::Failure,
@@ -86,13 +88,19 @@ impl Speech for English {
                     _ => format!("What the cloud listed as failed{since}, in one message."),
                 }
             }
-            NoticeKind::StormClosed => match lasted(notice) {
-                Some(length) => format!(
-                    "It lasted for {}. What fails from now on is told singly again.",
-                    self.duration(length)
-                ),
-                None => "What fails from now on is told singly again.".to_owned(),
-            },
+            NoticeKind::StormClosed => {
+                let lasted = lasted(notice).map_or_else(String::new, |length| {
+                    format!("It lasted for {}. ", self.duration(length))
+                });
+                let last = match notice.total {
+                    0 => String::new(),
+                    total => format!(
+                        "Since it was last told, it brought {total} more{}. ",
+                        self.in_brackets(notice)
+                    ),
+                };
+                format!("{lasted}{last}What fails from now on is told singly again.")
+            }
             NoticeKind::SinkFailing => {
                 let (are, them) = if notice.total == 1 { ("is", "it") } else { ("are", "them") };
                 format!(
@@ -281,11 +289,10 @@ impl English {
             NoticeKind::Test => format!("test message for {}", notice.sink),
             NoticeKind::StormOpened => format!("storm: {}{brackets}", failed_tasks(total)),
             NoticeKind::StormUpdated => {
-                let more = if total == 1 { "1 more" } else { &format!("{total} more") };
-                format!("storm goes on: {more}{brackets}")
+                format!("storm goes on: {total} more{brackets}, {} so far", so_far(notice))
             }
             NoticeKind::StormClosed => {
-                format!("storm is over: {} in all{brackets}", failed_tasks(total))
+                format!("storm is over: {} in all", failed_tasks(so_far(notice)))
             }
             NoticeKind::SinkFailing => {
                 let sink = trouble.and_then(|trouble| trouble.sink.as_ref());

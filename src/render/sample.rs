@@ -61,6 +61,7 @@ pub fn sample(kind: NoticeKind) -> Notice {
         tally: large.then(tally),
         trouble,
         since: since.then(|| at(-3600)),
+        so_far: if large { 60 } else { 0 },
         failures,
         still_open: 12,
         coverage: Coverage { polls_due: 1440, polls_complete: 1438, longest_gap_seconds: 125 },

@@ -185,6 +185,11 @@ pub(super) fn lasted(notice: &Notice) -> Option<Duration> {
     notice.since.map(|since| between(since, notice.created_at))
 }
 
+/// All that a storm brought until the notice.
+pub(super) fn so_far(notice: &Notice) -> u32 {
+    notice.so_far.max(notice.total)
+}
+
 /// How many of each action, from the tally or, where all are listed, from the failures.
 pub(super) fn actions(notice: &Notice) -> Vec<Count> {
     match &notice.tally {

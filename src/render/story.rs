@@ -143,10 +143,9 @@ impl<'a> Teller<'a> {
             Some(words) => speech.classified(words, &class),
             None => class.clone(),
         };
-        let advice = match (speech.advice(&class), self.notice.kind) {
-            // A sink's classes have other remedies than a source's of the same name.
-            (Some(words), NoticeKind::SourceBlind) => words.to_owned(),
-            _ => text::clean(&trouble.advice, MESSAGE_BYTES_MAX),
+        let advice = match speech.advice(&class) {
+            Some(words) => words.to_owned(),
+            None => text::clean(&trouble.advice, MESSAGE_BYTES_MAX),
         };
         facts.extend(
             trouble.sink.as_ref().map(|sink| self.fact(Label::Sink, sink.as_str().to_owned())),

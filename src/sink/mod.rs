@@ -39,6 +39,11 @@ pub struct Kind {
     pub name: &'static str,
     /// One line for help texts and the README.
     pub summary: &'static str,
+    /// Who reads what it is sent.
+    pub reader: Reader,
+    /// The `limit` of a sink that has none of its own, as the config writes it: below what the
+    /// service itself refuses. `None`: no limit.
+    pub limit: Option<&'static str>,
     /// A `[[sink]]` table that works once `{endpoint}` (host and port) is filled in. The contract
     /// suite builds it, so it cannot go stale.
     pub example: &'static str,
@@ -52,6 +57,18 @@ impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kind").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// Who reads what a kind of sink is sent: what a burst of failures becomes unless the config says
+/// otherwise.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reader {
+    /// People, by mail or in a chat. Nobody reads a hundred messages, and those that matter drown
+    /// among them, so a burst is told as one storm.
+    People,
+    /// Programs, from their own webhook to a file of lines. They count and sort for themselves, so
+    /// a burst is told like anything else.
+    Programs,
 }
 
 /// What a kind builds a sink from.
@@ -158,6 +175,8 @@ pub struct SinkError {
     pub what: String,
     /// What it asks for.
     pub verdict: Verdict,
+    /// Whether the service may have taken the notice without our hearing of it.
+    pub uncertain: bool,
     /// What caused it, stripped of URLs.
     #[source]
     pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -167,7 +186,7 @@ impl SinkError {
     /// An error without a cause.
     #[must_use]
     pub fn new(verdict: Verdict, what: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict, cause: None }
+        Self { what: what.into(), verdict, uncertain: false, cause: None }
     }
 
     /// The same with a cause.

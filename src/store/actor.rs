@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
@@ -16,18 +17,25 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Settled,
-    SourceState, Store, StoreError, StoreLock, engine::Engine, memory::MemoryKv, migrate,
+    DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
+    Settled, Settlement, SourceState, Store, StoreError, StoreLock,
+    engine::Engine,
+    memory::{MemoryDisk, MemoryKv},
+    migrate,
     sled::SledKv,
 };
 use crate::{
     decide::{
+        backlog::{Backlog, Opening},
         diff::Past,
-        group::{Backlog, Opening},
+        fold::FoldOrder,
+        health::SinkState,
+        release::Waiting,
     },
     delivery::{Delivery, DeliveryId},
-    failure::{Failure, FailureId},
+    failure::{Ack, Failure, FailureId},
     name::Name,
+    silence::Silence,
     task::TaskKey,
 };
 
@@ -93,8 +101,18 @@ pub async fn open_sled(folder: &Path, holder: &str) -> Result<Handle, StoreError
 ///
 /// Only when no thread can be started.
 pub async fn open_memory() -> Result<Handle, StoreError> {
-    start(|| {
-        let mut kv = MemoryKv::default();
+    open_memory_on(&MemoryDisk::default()).await
+}
+
+/// A store that lives in memory, on what an earlier one left there.
+///
+/// # Errors
+///
+/// When no thread can be started, or as for a store on disk.
+pub async fn open_memory_on(disk: &MemoryDisk) -> Result<Handle, StoreError> {
+    let disk = disk.clone();
+    start(move || {
+        let mut kv = MemoryKv { disk };
         migrate::migrate(&mut kv, &migrate::migrations(), "memory")?;
         Engine::open(Box::new(kv), BTreeSet::new())
     })
@@ -114,6 +132,7 @@ async fn start(
                     while let Some(request) = inbox.blocking_recv() {
                         request(&mut engine);
                     }
+                    engine.close();
                 }
             }
             Err(error) => drop(opened.send(Err(error))),
@@ -193,8 +212,16 @@ impl Store for Handle {
         self.ask(move |engine| engine.record_poll(poll)).await
     }
 
-    async fn undispatched(&self, limit: usize) -> Result<Backlog, StoreError> {
-        self.ask(move |engine| engine.undispatched(limit)).await
+    async fn undispatched(&self, limit: usize, closing: Timestamp) -> Result<Backlog, StoreError> {
+        self.ask(move |engine| engine.undispatched(limit, closing)).await
+    }
+
+    async fn waiting(&self, now: Timestamp) -> Result<Waiting, StoreError> {
+        self.ask(move |engine| engine.waiting(now)).await
+    }
+
+    async fn fold(&self, order: FoldOrder) -> Result<usize, StoreError> {
+        self.ask(move |engine| engine.fold(&order)).await
     }
 
     async fn open_deliveries(&self, opening: Opening) -> Result<(), StoreError> {
@@ -216,7 +243,7 @@ impl Store for Handle {
         self.ask(move |engine| engine.next_due(&sink)).await
     }
 
-    async fn settle(&self, settled: Vec<Settled>) -> Result<(), StoreError> {
+    async fn settle(&self, settled: Vec<Settled>) -> Result<Settlement, StoreError> {
         self.ask(move |engine| engine.settle(settled)).await
     }
 
@@ -265,6 +292,55 @@ impl Store for Handle {
         now: Timestamp,
     ) -> Result<Vec<DeliveryId>, StoreError> {
         self.ask(move |engine| engine.retry(ids, now)).await
+    }
+
+    async fn cancel(
+        &self,
+        ids: Vec<DeliveryId>,
+        now: Timestamp,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        self.ask(move |engine| engine.cancel(ids, now)).await
+    }
+
+    async fn dead(
+        &self,
+        sink: Option<Name>,
+        since: Timestamp,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        self.ask(move |engine| engine.dead(sink.as_ref(), since)).await
+    }
+
+    async fn revive(&self, sink: &Name, now: Timestamp) -> Result<(), StoreError> {
+        let sink = sink.clone();
+        self.ask(move |engine| engine.revive(&sink, now)).await
+    }
+
+    async fn add_silence(&self, silence: Silence) -> Result<u64, StoreError> {
+        self.ask(move |engine| engine.add_silence(silence)).await
+    }
+
+    async fn expire_silence(
+        &self,
+        number: u64,
+        now: Timestamp,
+    ) -> Result<Option<Silence>, StoreError> {
+        self.ask(move |engine| engine.expire_silence(number, now)).await
+    }
+
+    async fn silences(&self) -> Result<Arc<Vec<Silence>>, StoreError> {
+        self.ask(|engine| Ok(Arc::clone(&engine.silences))).await
+    }
+
+    async fn acknowledge(&self, id: FailureId, ack: Option<Ack>) -> Result<bool, StoreError> {
+        self.ask(move |engine| engine.acknowledge(id, ack.as_ref())).await
+    }
+
+    async fn sinks(&self) -> Result<BTreeMap<Name, SinkState>, StoreError> {
+        self.ask(|engine| Ok(engine.sinks.clone())).await
+    }
+
+    async fn reconcile(&self) -> Result<BTreeMap<Name, Reconciled>, StoreError> {
+        self.ask(|engine| engine.reconcile()).await
     }
 
     async fn owed(&self) -> Result<BTreeMap<Name, Owed>, StoreError> {

@@ -7,25 +7,35 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SourceState, StoreError,
+    SourceState, StoreError, Totals,
     actor::Marker,
     kv::{Kv, Tree, Txn},
     pages::{Pages, Record, decode, encode},
+    sweep::Swept,
 };
 use crate::{
-    decide::sift::RosterEntry,
-    delivery::{Delivery, DeliveryState},
+    decide::{
+        health::{Gate, SinkState},
+        recur::Recurrence,
+        sift::RosterEntry,
+    },
+    delivery::{Delivery, DeliveryState, Hold},
     failure::Failure,
     name::Name,
+    silence::Silence,
 };
 
 /// Key of the [`Counters`] in [`Tree::Meta`].
 const COUNTERS: &[u8] = b"counters";
+
+/// Key in [`Tree::Meta`] that is there from the first attempt of a process to its orderly end.
+const ATTEMPTING: &[u8] = b"attempting";
 
 impl Record for Failure {
     fn number(&self) -> u64 {
@@ -39,19 +49,46 @@ impl Record for Delivery {
     }
 }
 
+/// Which deliveries speak for a failure.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Mention {
+    pub(super) failure: u64,
+    /// Ascending.
+    pub(super) deliveries: Vec<u64>,
+}
+
+impl Record for Mention {
+    fn number(&self) -> u64 {
+        self.failure
+    }
+}
+
 impl Record for RosterEntry {
     fn number(&self) -> u64 {
         self.id.0
     }
 }
 
-/// The last number given to each kind of record. 0: none yet.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+/// The last number given to each kind of record, 0: none yet; and what came of all failures.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Counters {
     pub(super) failure: u64,
     pub(super) delivery: u64,
     pub(super) seed: u64,
     pub(super) source: u32,
+    pub(super) silence: u64,
+    /// By sink, since the store was made.
+    pub(super) totals: BTreeMap<Name, Totals>,
+}
+
+impl Counters {
+    /// The totals of a sink, to be added to.
+    pub(super) fn of(&mut self, sink: &Name) -> &mut Totals {
+        if !self.totals.contains_key(sink) {
+            self.totals.insert(sink.clone(), Totals::default());
+        }
+        self.totals.get_mut(sink).expect("was inserted")
+    }
 }
 
 /// When the deliveries to one sink are due.
@@ -61,6 +98,45 @@ pub(super) struct Lane {
     pub(super) due: BTreeSet<(i64, u64)>,
     /// Handed out; by number, with the due time to go back to.
     pub(super) leased: BTreeMap<u64, i64>,
+    /// Held, by what holds it: by number, with the failures that it speaks for.
+    pub(super) held: BTreeMap<Hold, BTreeMap<u64, u32>>,
+    /// Pending ones that an earlier process may have sent before it was killed. What they say
+    /// must not change, like that of a record that is marked `uncertain`.
+    pub(super) doubtful: BTreeSet<u64>,
+}
+
+impl Lane {
+    /// Files a delivery under its state. Call [`Lane::forget`] first if it was filed before.
+    pub(super) fn file(&mut self, number: u64, state: &DeliveryState, total: u32) {
+        match state {
+            DeliveryState::Pending { due } => {
+                self.due.insert((due.as_millisecond(), number));
+            }
+            DeliveryState::Held { by, .. } => {
+                self.held.entry(by.clone()).or_default().insert(number, total);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a delivery out, wherever it is.
+    pub(super) fn forget(&mut self, number: u64, state: &DeliveryState) {
+        match state {
+            DeliveryState::Pending { due } => {
+                self.due.remove(&(due.as_millisecond(), number));
+            }
+            DeliveryState::Held { by, .. } => {
+                if let Some(held) = self.held.get_mut(by) {
+                    held.remove(&number);
+                    if held.is_empty() {
+                        self.held.remove(by);
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.leased.remove(&number);
+    }
 }
 
 pub(super) struct Engine {
@@ -68,10 +144,16 @@ pub(super) struct Engine {
     pub(super) counters: Counters,
     pub(super) sources: BTreeMap<Name, SourceState>,
     pub(super) lanes: BTreeMap<Name, Lane>,
+    /// Sinks that are not as they were at first.
+    pub(super) sinks: BTreeMap<Name, SinkState>,
+    pub(super) silences: Arc<Vec<Silence>>,
+    /// Whether [`ATTEMPTING`] is there.
+    attempting: bool,
     /// Sources that had a baseline in a store that was lost.
     pub(super) lost: BTreeSet<Name>,
-    /// Where the next sweep goes on.
-    pub(super) swept_to: u64,
+    pub(super) swept: Swept,
+    /// Filled when the first failure is recorded.
+    pub(super) recurrence: Option<Recurrence>,
     /// The file beside the store; not for one in memory. Holds the lock, so it comes last.
     pub(super) marker: Option<Marker>,
     /// Why nothing more is done: a change did not reach the disk.
@@ -88,6 +170,10 @@ pub(super) fn deliveries() -> Pages<Delivery> {
 
 pub(super) fn told() -> Pages<Delivery> {
     Pages::new(Tree::Told)
+}
+
+pub(super) fn mentions() -> Pages<Mention> {
+    Pages::new(Tree::Mention)
 }
 
 pub(super) fn roster(source: u32) -> Pages<RosterEntry> {
@@ -112,13 +198,41 @@ impl Engine {
         })?;
         let mut lanes: BTreeMap<Name, Lane> = BTreeMap::new();
         deliveries().scan(&*kv, 0, |delivery| {
-            if let DeliveryState::Pending { due } = delivery.state {
-                let due = (due.as_millisecond(), delivery.id.0);
-                lanes.entry(delivery.sink).or_default().due.insert(due);
-            }
+            let lane = lanes.entry(delivery.sink).or_default();
+            lane.file(delivery.id.0, &delivery.state, delivery.total);
             ControlFlow::Continue(())
         })?;
-        Ok(Self { kv, counters, sources, lanes, lost, swept_to: 0, marker: None, broken: None })
+        let mut sinks = BTreeMap::new();
+        kv.scan(Tree::Sink, &[], &mut |key, bytes| {
+            let name = std::str::from_utf8(key).ok().and_then(|key| Name::parse(key).ok());
+            if let Some(name) = name {
+                sinks.insert(name, decode(Tree::Sink, bytes)?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let mut silences = Vec::new();
+        kv.scan(Tree::Silence, &[], &mut |_, bytes| {
+            silences.push(decode(Tree::Silence, bytes)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let attempting = kv.get(Tree::Meta, ATTEMPTING)?.is_some();
+        if attempting {
+            doubt(&*kv, &mut lanes, &sinks)?;
+        }
+        Ok(Self {
+            kv,
+            counters,
+            sources,
+            lanes,
+            attempting,
+            sinks,
+            silences: Arc::new(silences),
+            lost,
+            swept: Swept::default(),
+            recurrence: None,
+            marker: None,
+            broken: None,
+        })
     }
 
     /// Fails once a change did not reach the disk: what is in memory can no longer be trusted.
@@ -137,7 +251,65 @@ impl Engine {
         result
     }
 
+    /// Notes on disk that attempts are made from now on.
+    pub(super) fn begin_attempts(&mut self) -> Result<(), StoreError> {
+        if !self.attempting {
+            let mut txn = Txn::new(&mut *self.kv);
+            txn.put(Tree::Meta, ATTEMPTING.to_vec(), Vec::new());
+            let result = txn.commit();
+            self.note(result)?;
+            self.attempting = true;
+        }
+        Ok(())
+    }
+
+    /// Notes on disk that no attempt is under way. If that fails, the next process doubts.
+    pub(super) fn close(&mut self) {
+        let known = |lane: &Lane| lane.leased.is_empty() && lane.doubtful.is_empty();
+        let quiet = self.lanes.values().all(known);
+        if self.attempting && quiet && self.broken.is_none() {
+            let mut txn = Txn::new(&mut *self.kv);
+            txn.remove(Tree::Meta, ATTEMPTING.to_vec());
+            drop(txn.commit());
+        }
+    }
+
+    pub(super) fn put_sink(txn: &mut Txn<'_>, name: &Name, state: &SinkState) {
+        let key = name.as_str().as_bytes().to_vec();
+        if *state == SinkState::default() {
+            txn.remove(Tree::Sink, key);
+        } else {
+            txn.put(Tree::Sink, key, encode(state));
+        }
+    }
+
     pub(super) fn put_counters(txn: &mut Txn<'_>, counters: &Counters) {
         txn.put(Tree::Meta, COUNTERS.to_vec(), encode(counters));
     }
+}
+
+/// Finds the pending deliveries that a process that was killed may have sent.
+///
+/// Behind a breaker only the oldest is attempted, so what was opened since it opened was not.
+fn doubt(
+    kv: &dyn Kv,
+    lanes: &mut BTreeMap<Name, Lane>,
+    sinks: &BTreeMap<Name, SinkState>,
+) -> Result<(), StoreError> {
+    let mut probed: BTreeSet<Name> = BTreeSet::new();
+    deliveries().scan(kv, 0, |delivery| {
+        let Some(lane) = lanes.get_mut(&delivery.sink) else { return ControlFlow::Continue(()) };
+        if !matches!(delivery.state, DeliveryState::Pending { .. }) {
+            return ControlFlow::Continue(());
+        }
+        let behind = match sinks.get(&delivery.sink).map(|state| state.gate) {
+            Some(Gate::Shut { since, .. }) => since <= delivery.created_at,
+            _ => false,
+        };
+        let oldest = probed.insert(delivery.sink);
+        if oldest || !behind {
+            lane.doubtful.insert(delivery.id.0);
+        }
+        ControlFlow::Continue(())
+    })
 }

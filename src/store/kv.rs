@@ -33,10 +33,22 @@ pub(super) enum Tree {
     Told,
     /// Bytes to send again, by delivery and part.
     Body,
+    /// Pages of which deliveries speak for a failure, by first failure.
+    Mention,
+    /// Failures of deliveries that list only some of them, by delivery and part.
+    Member,
+    /// [`crate::decide::health::SinkState`] by name.
+    Sink,
+    /// Silences by number.
+    Silence,
+    /// Who acknowledged a failure, by failure.
+    Ack,
+    /// Deliveries to remind of, by due time and delivery.
+    Remind,
 }
 
 impl Tree {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Meta,
         Self::Source,
         Self::Roster,
@@ -48,6 +60,12 @@ impl Tree {
         Self::Delivery,
         Self::Told,
         Self::Body,
+        Self::Mention,
+        Self::Member,
+        Self::Sink,
+        Self::Silence,
+        Self::Ack,
+        Self::Remind,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -63,6 +81,12 @@ impl Tree {
             Self::Delivery => "delivery",
             Self::Told => "told",
             Self::Body => "body",
+            Self::Mention => "mention",
+            Self::Member => "member",
+            Self::Sink => "sink",
+            Self::Silence => "silence",
+            Self::Ack => "ack",
+            Self::Remind => "remind",
         }
     }
 }

@@ -3,7 +3,9 @@
 //! A record of a poll is a row of transactions, each of which is safe to stop after: a failure
 //! is never in the roster without being recorded and seeded, and the baseline comes last.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
 
 use super::{
     Ledger, PollRecord, SourceState, StoreError,
@@ -13,14 +15,22 @@ use super::{
 };
 use crate::{
     decide::{
+        backlog::Seed,
         diff::{BaselineSaid, Changes, NewFailure, Past, Reopened},
-        group::Seed,
+        recur::{Recurrence, fingerprint},
         sift::RosterEntry,
     },
     failure::{Failure, FailureId, Origin},
     name::Name,
     task::TaskKey,
 };
+
+/// How far back the like of a failure is counted.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Most failures that are read to count the like of a new one: what a busy day brings. On a
+/// busier one, a count is "at least".
+const RECALL_MAX: u64 = 20_000;
 
 /// Records per step of a transaction. After each step the transaction may end.
 const STEP: usize = 512;
@@ -69,7 +79,11 @@ impl Engine {
         let name = poll.info.name.clone();
         let mut state = self.sources.get(&name).cloned().unwrap_or_default();
         let first_baseline = poll.changes.baseline.is_some();
-        let mut counters = self.counters;
+        let mut counters = self.counters.clone();
+        let recurrence = match self.recurrence.take() {
+            None if !poll.changes.new.is_empty() => self.recall(poll.at)?,
+            known => known.unwrap_or_default(),
+        };
         if state.number == 0 {
             counters.source += 1;
             state.number = counters.source;
@@ -81,9 +95,12 @@ impl Engine {
             counters,
             at: poll.at,
             seeded: Vec::new(),
+            recurrence,
         };
+        let fresh = !poll.changes.new.is_empty();
         let result = recording.run(poll);
-        let Recording { state, counters, .. } = recording;
+        let Recording { state, counters, recurrence, .. } = recording;
+        self.recurrence = fresh.then_some(recurrence);
         // Even after an error some transactions may have happened: their numbers are taken.
         self.counters = counters;
         if state.baseline_at.is_some() {
@@ -95,6 +112,24 @@ impl Engine {
         self.sources.insert(name, state);
         self.note(result)
     }
+
+    /// What was recorded in the 24 hours before `now`, or the latest of it.
+    fn recall(&self, now: Timestamp) -> Result<Recurrence, StoreError> {
+        let since = now.saturating_sub(DAY).unwrap_or(Timestamp::MIN);
+        let mut recurrence = Recurrence::default();
+        failures().scan(
+            &*self.kv,
+            self.counters.failure.saturating_sub(RECALL_MAX),
+            |failure| {
+                if since < failure.first_seen_at {
+                    let like = fingerprint(&failure.source, &failure.task);
+                    let _count = recurrence.note(like, failure.first_seen_at);
+                }
+                ControlFlow::Continue(())
+            },
+        )?;
+        Ok(recurrence)
+    }
 }
 
 /// One poll on its way into the store.
@@ -103,19 +138,21 @@ struct Recording<'a> {
     name: &'a Name,
     state: SourceState,
     counters: Counters,
-    at: jiff::Timestamp,
+    at: Timestamp,
     /// Failures of the running transaction that have to be told.
     seeded: Vec<FailureId>,
+    recurrence: Recurrence,
 }
 
 impl Recording<'_> {
     fn run(&mut self, poll: PollRecord) -> Result<(), StoreError> {
-        let Changes { new, reopened, touched, texts, cleared, baseline, .. } = poll.changes;
+        let Changes { new, reopened, touched, texts, cleared, baseline, mass_cleared } =
+            poll.changes;
         self.add(new)?;
         self.reopen(reopened)?;
         self.touch(touched)?;
         self.retext(texts)?;
-        self.clear(cleared)?;
+        self.clear(cleared, mass_cleared)?;
         let last_complete = self.state.last_complete_at;
         let coverage = std::mem::take(&mut self.state.coverage);
         self.state.coverage = coverage.after_poll(poll.complete, last_complete, self.at);
@@ -192,6 +229,8 @@ impl Recording<'_> {
             if new.tell {
                 self.seeded.push(id);
             }
+            let like = fingerprint(self.name, &task);
+            let occurrences_24h = self.recurrence.note(like, self.at);
             entries.push(Edit::Put(RosterEntry {
                 key: task.key,
                 id,
@@ -206,7 +245,7 @@ impl Recording<'_> {
                 task,
                 generation: new.generation,
                 episode: 0,
-                occurrences_24h: 1,
+                occurrences_24h,
                 origin: new.origin,
                 first_seen_at: self.at,
                 cleared_at: None,
@@ -228,6 +267,9 @@ impl Recording<'_> {
         let mut records = failures().get_many(&self.txn, ids.iter().copied())?;
         for record in &mut records {
             record.cleared_at = Some(self.at);
+        }
+        for id in ids {
+            self.txn.remove(Tree::Ack, id.to_be_bytes().to_vec());
         }
         let gone = u64::try_from(ids.len()).unwrap_or(0);
         self.state.standing = self.state.standing.saturating_sub(gone);
@@ -299,7 +341,7 @@ impl Recording<'_> {
         Ok(())
     }
 
-    fn clear(&mut self, mut cleared: Vec<RosterEntry>) -> Result<(), StoreError> {
+    fn clear(&mut self, mut cleared: Vec<RosterEntry>, mass: bool) -> Result<(), StoreError> {
         cleared.sort_unstable_by_key(|entry| entry.id);
         for step in cleared.chunks(STEP) {
             let ids: Vec<u64> = step.iter().map(|entry| entry.id.0).collect();
@@ -322,7 +364,7 @@ impl Recording<'_> {
                 self.state.past += 1;
             }
             let failures = step.iter().map(|entry| entry.id).collect();
-            self.seed(&Seed::Cleared { source: self.name.clone(), failures });
+            self.seed(&Seed::Cleared { source: self.name.clone(), failures, mass });
             self.end_step(false)?;
         }
         Ok(())

@@ -1,35 +1,39 @@
-//! The operator's side of the engine: lists, single records, and forgetting.
+//! The operator's side of the engine: lists, single records, and the account of all.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::ControlFlow,
-};
-
-use jiff::Timestamp;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use super::{
-    DeliveryQuery, FailureDetail, FailureQuery, Owed, StoreError,
-    engine::{Engine, deliveries, failures, roster, told},
+    DeliveryQuery, FailureDetail, FailureQuery, Owed, Reconciled, StoreError,
+    engine::{Engine, deliveries, failures, mentions, roster, told},
     kv::{Tree, Txn},
-    pages::{Edit, decode},
+    mention::{load, members},
+    pages::decode,
 };
 use crate::{
     decide::{
+        backlog::{Forming, Seed},
         diff::Past,
-        group::{Forming, Seed},
     },
     delivery::{Delivery, DeliveryId, DeliveryState},
     failure::{Failure, FailureId},
     name::Name,
+    notice::NoticeKind,
     task::TaskKey,
 };
 
-/// Failures that one sweep looks at. Some hundred pages: a few milliseconds.
-const SWEEP_RECORDS: usize = 5_000;
-
 impl Engine {
-    pub(super) fn failure_list(&self, query: &FailureQuery) -> Result<Vec<Failure>, StoreError> {
+    pub(super) fn failure_list(
+        &mut self,
+        query: &FailureQuery,
+    ) -> Result<Vec<Failure>, StoreError> {
         let mut found = Vec::new();
+        if let Some(id) = query.delivery {
+            let Some(delivery) = self.delivery(id)? else { return Ok(found) };
+            let txn = Txn::new(&mut *self.kv);
+            let ids = members(&txn, &delivery)?.into_iter().filter(|id| query.after < *id);
+            let ids: Vec<u64> = ids.take(query.limit).map(|id| id.0).collect();
+            return failures().get_many(&txn, ids);
+        }
         failures().scan(&*self.kv, query.after.0.saturating_add(1), |failure| {
             let wanted = query.source.as_ref().is_none_or(|source| failure.source == *source)
                 && query.standing.is_none_or(|standing| standing == failure.cleared_at.is_none());
@@ -67,24 +71,39 @@ impl Engine {
         let mut forming = Vec::new();
         self.kv.scan(Tree::Forming, &[], &mut |_, bytes| {
             let group: Forming = decode(Tree::Forming, bytes)?;
-            if group.members.iter().any(|member| member.id == id) {
+            let failed = group.kind == NoticeKind::TaskFailed;
+            if failed && group.members.iter().any(|member| member.id == id) {
                 forming.push((group.sink, group.closes_at));
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        let suppressed = match self.kv.get(Tree::Suppressed, &id.0.to_be_bytes())? {
-            Some(bytes) => Some(decode(Tree::Suppressed, &bytes)?),
+        let key = id.0.to_be_bytes();
+        let suppressed = match self.kv.get(Tree::Suppressed, &key)? {
+            Some(bytes) => decode(Tree::Suppressed, &bytes)?,
+            None => Vec::new(),
+        };
+        let ack = match self.kv.get(Tree::Ack, &key)? {
+            Some(bytes) => Some(decode(Tree::Ack, &bytes)?),
             None => None,
         };
-        let mut mine = Vec::new();
-        self.each_delivery(DeliveryId::default(), |delivery| {
-            if delivery.failures.contains(&id) {
-                mine.push(delivery);
-            }
-            ControlFlow::Continue(())
-        })?;
-        let deliveries = mine;
-        Ok(Some(FailureDetail { failure, missing, undispatched, suppressed, forming, deliveries }))
+        let deliveries = self.speaking_for(id)?;
+        Ok(Some(FailureDetail {
+            failure,
+            missing,
+            undispatched,
+            suppressed,
+            forming,
+            deliveries,
+            ack,
+        }))
+    }
+
+    /// The deliveries that speak for a failure, ascending.
+    fn speaking_for(&mut self, id: FailureId) -> Result<Vec<Delivery>, StoreError> {
+        let txn = Txn::new(&mut *self.kv);
+        let mention = mentions().get(&txn, id.0)?;
+        let numbers = mention.into_iter().flat_map(|mention| mention.deliveries).collect();
+        Ok(load(&txn, &numbers)?.into_values().collect())
     }
 
     pub(super) fn find_task(&self, key: TaskKey) -> Result<Vec<FailureId>, StoreError> {
@@ -180,66 +199,32 @@ impl Engine {
         Ok(owed)
     }
 
-    pub(super) fn sweep(&mut self, cutoff: Timestamp) -> Result<u64, StoreError> {
-        self.check()?;
-        let mut needed = BTreeSet::new();
-        deliveries().scan(&*self.kv, 0, |delivery| {
-            needed.extend(delivery.failures);
-            ControlFlow::Continue(())
-        })?;
-        let mut old = Vec::new();
-        let mut looked_at = 0;
-        let mut next = 0;
-        failures().scan(&*self.kv, self.swept_to, |failure| {
-            looked_at += 1;
-            next = failure.id.0.saturating_add(1);
-            let forgotten = failure.cleared_at.is_some_and(|at| at < cutoff);
-            if forgotten && !needed.contains(&failure.id) {
-                old.push(failure);
-            }
-            if looked_at < SWEEP_RECORDS {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        })?;
-        // At the end, the next sweep begins at the beginning.
-        self.swept_to = if looked_at < SWEEP_RECORDS { 0 } else { next };
-        let mut done = Vec::new();
-        told().scan(&*self.kv, 0, |delivery| {
-            let DeliveryState::Delivered { at } = delivery.state else {
-                return ControlFlow::Continue(());
-            };
-            if cutoff <= at || SWEEP_RECORDS <= done.len() {
-                return ControlFlow::Break(());
-            }
-            done.push(delivery.id.0);
-            ControlFlow::Continue(())
-        })?;
-        let count = u64::try_from(old.len() + done.len()).unwrap_or(u64::MAX);
-        let result = self.forget(&old, &done);
-        self.note(result)?;
-        Ok(count)
-    }
-
-    fn forget(&mut self, old: &[Failure], done: &[u64]) -> Result<(), StoreError> {
-        let mut txn = Txn::new(&mut *self.kv);
-        let edits = done.iter().map(|number| Edit::Remove(*number)).collect();
-        told().edit(&mut txn, edits)?;
-        let edits = old.iter().map(|failure| Edit::Remove(failure.id.0)).collect();
-        failures().edit(&mut txn, edits)?;
-        for failure in old {
-            txn.remove(Tree::Suppressed, failure.id.0.to_be_bytes().to_vec());
-            let Some(state) = self.sources.get_mut(&failure.source) else { continue };
-            let key = [state.number.to_be_bytes().as_slice(), &failure.task.key.0].concat();
-            // A later generation may have taken the place.
-            if let Some(bytes) = txn.get(Tree::Past, &key)?
-                && decode::<Past>(Tree::Past, &bytes)?.id == failure.id
-            {
-                txn.remove(Tree::Past, key);
-                state.past = state.past.saturating_sub(1);
-            }
+    pub(super) fn reconcile(&self) -> Result<BTreeMap<Name, Reconciled>, StoreError> {
+        let mut all: BTreeMap<Name, Reconciled> = BTreeMap::new();
+        for (sink, totals) in &self.counters.totals {
+            all.entry(sink.clone()).or_default().totals = *totals;
         }
-        txn.commit()
+        self.kv.scan(Tree::Forming, &[], &mut |_, bytes| {
+            let group: Forming = decode(Tree::Forming, bytes)?;
+            if group.kind == NoticeKind::TaskFailed {
+                let members = u64::try_from(group.members.len()).unwrap_or(u64::MAX);
+                all.entry(group.sink).or_default().forming += members;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        deliveries().scan(&*self.kv, 0, |delivery| {
+            if delivery.kind.tells_failures() {
+                let sink = all.entry(delivery.sink).or_default();
+                let total = u64::from(delivery.total);
+                match delivery.state {
+                    DeliveryState::Pending { .. } => sink.pending += total,
+                    DeliveryState::Held { .. } => sink.held += total,
+                    DeliveryState::Dead { .. } => sink.dead += total,
+                    _ => {}
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(all)
     }
 }

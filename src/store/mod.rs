@@ -9,7 +9,7 @@
 //!
 //! # Two tables on purpose
 //!
-//! A failure is first *undispatched* (a [`crate::decide::group::Seed`]); only when its deliveries exist does the seed
+//! A failure is first *undispatched* (a [`crate::decide::backlog::Seed`]); only when its deliveries exist does the seed
 //! go, in the same transaction. So a route that cannot be applied, or a crash half way, blocks
 //! and repeats nothing.
 
@@ -17,38 +17,49 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
     decide::{
-        coverage::CoverageLog,
-        diff::{Changes, Past},
-        group::{Backlog, Opening},
-        sift::RosterEntry,
+        backlog::{Backlog, Opening},
+        diff::Past,
+        fold::FoldOrder,
+        health::SinkState,
+        release::Waiting,
     },
-    delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt, Suppressed},
-    failure::{Failure, FailureId},
+    delivery::{Delivery, DeliveryId},
+    failure::{Ack, Failure, FailureId},
     name::Name,
-    notice::SourceInfo,
+    silence::Silence,
     task::TaskKey,
 };
 
 mod actor;
 mod durable;
 mod engine;
+mod fold;
 mod kv;
 mod ledger;
 mod lock;
 mod lookup;
 mod memory;
+mod mention;
 mod migrate;
+mod operate;
 mod outbox;
 mod pages;
+mod records;
+mod settle;
 mod sled;
+mod sweep;
 
-pub use actor::{Handle, open_memory, open_sled};
+pub use actor::{Handle, open_memory, open_memory_on, open_sled};
 pub use lock::StoreLock;
+pub use memory::MemoryDisk;
+pub use records::{
+    DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
+    Settled, Settlement, SourceState, Totals,
+};
 
 /// Remembers. Shared by all steps.
 ///
@@ -78,13 +89,20 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn record_poll(&self, poll: PollRecord) -> Result<(), StoreError>;
 
     /// Failures that have no deliveries yet, oldest first and at most about `limit`, and the
-    /// groups that are still open.
-    async fn undispatched(&self, limit: usize) -> Result<Backlog, StoreError>;
+    /// groups that are still open; with all that closing those up to `closing` takes.
+    async fn undispatched(&self, limit: usize, closing: Timestamp) -> Result<Backlog, StoreError>;
 
     /// Opens deliveries, and closes and keeps groups, in one transaction with the seeds' end.
     async fn open_deliveries(&self, opening: Opening) -> Result<(), StoreError>;
 
-    /// Takes up to `limit` deliveries to `sink` that are due at `now`, oldest first.
+    /// What may be due beside groups: holds, storms, reminders, alarms.
+    async fn waiting(&self, now: Timestamp) -> Result<Waiting, StoreError>;
+
+    /// Folds deliveries into one, in one transaction. Returns how many it opened.
+    async fn fold(&self, order: FoldOrder) -> Result<usize, StoreError>;
+
+    /// Takes up to `limit` deliveries to `sink` that are due at `now`, oldest first; less or none
+    /// if the sink's gate is not open.
     ///
     /// They are not handed out again by this process before they are settled or released.
     async fn lease_due(
@@ -97,8 +115,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// When the next delivery to `sink` is due that is not leased.
     async fn next_due(&self, sink: &Name) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Records what attempts came to. Ends their leases.
-    async fn settle(&self, settled: Vec<Settled>) -> Result<(), StoreError>;
+    /// Records what attempts came to, and what that means for the sink. Ends their leases.
+    async fn settle(&self, settled: Vec<Settled>) -> Result<Settlement, StoreError>;
 
     /// Gives leases back unused.
     async fn release(&self, ids: Vec<DeliveryId>) -> Result<(), StoreError>;
@@ -133,151 +151,47 @@ pub trait Store: std::fmt::Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<DeliveryId>, StoreError>;
 
+    /// Ends deliveries that are pending, held or dead, untold. Returns those that were.
+    async fn cancel(
+        &self,
+        ids: Vec<DeliveryId>,
+        now: Timestamp,
+    ) -> Result<Vec<DeliveryId>, StoreError>;
+
+    /// The dead, to one sink or to all, that died at or after `since`, ascending.
+    async fn dead(
+        &self,
+        sink: Option<Name>,
+        since: Timestamp,
+    ) -> Result<Vec<DeliveryId>, StoreError>;
+
+    /// Opens the gate of a sink that took a message, and makes what is owed to it due.
+    async fn revive(&self, sink: &Name, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Adds a silence and returns its number.
+    async fn add_silence(&self, silence: Silence) -> Result<u64, StoreError>;
+
+    /// Ends a silence now. `None`: there is none, or it had ended.
+    async fn expire_silence(
+        &self,
+        number: u64,
+        now: Timestamp,
+    ) -> Result<Option<Silence>, StoreError>;
+
+    /// Every silence that is remembered, ascending.
+    async fn silences(&self) -> Result<Arc<Vec<Silence>>, StoreError>;
+
+    /// Acknowledges a failure, or takes that back. `false`: it does not stand.
+    async fn acknowledge(&self, id: FailureId, ack: Option<Ack>) -> Result<bool, StoreError>;
+
+    /// How each sink is doing that is not as it was at first.
+    async fn sinks(&self) -> Result<BTreeMap<Name, SinkState>, StoreError>;
+
+    /// What came of every failure that was sent a sink's way.
+    async fn reconcile(&self) -> Result<BTreeMap<Name, Reconciled>, StoreError>;
+
     /// What is owed to each sink.
     async fn owed(&self) -> Result<BTreeMap<Name, Owed>, StoreError>;
-}
-
-/// What the next poll of a source is compared with.
-#[derive(Clone, Debug)]
-pub struct Ledger {
-    /// About the source as a whole.
-    pub state: SourceState,
-    /// What stands, sorted by key.
-    pub roster: Arc<Vec<RosterEntry>>,
-}
-
-/// About a source as a whole.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct SourceState {
-    /// Its number in store keys. 0 until first recorded.
-    pub number: u32,
-    /// When its baseline was set. Only a complete poll does.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
-    pub baseline_at: Option<Timestamp>,
-    /// Whether an earlier store of this host had its baseline and was lost. Not stored.
-    #[serde(skip)]
-    pub lost: bool,
-    /// Polls so far.
-    pub polls: u64,
-    /// The last poll.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
-    pub last_poll_at: Option<Timestamp>,
-    /// The last complete poll.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
-    pub last_complete_at: Option<Timestamp>,
-    /// What the last poll came to: a word of [`crate::decide::sift::Completeness`] or of
-    /// [`crate::source::FaultClass`].
-    pub outcome: String,
-    /// One line more about it.
-    pub detail: String,
-    /// Failures that stand.
-    pub standing: u64,
-    /// Failures that are remembered although they cleared.
-    pub past: u64,
-    /// How much was seen lately.
-    pub coverage: CoverageLog,
-    /// Which list it is, as configured at the last poll.
-    pub info: Option<SourceInfo>,
-}
-
-/// One poll, to be recorded.
-#[derive(Debug)]
-pub struct PollRecord {
-    /// The source.
-    pub info: SourceInfo,
-    /// When the poll ended.
-    pub at: Timestamp,
-    /// What it changes.
-    pub changes: Changes,
-    /// Whether it saw the whole list.
-    pub complete: bool,
-    /// See [`SourceState::outcome`].
-    pub outcome: String,
-    /// See [`SourceState::detail`].
-    pub detail: String,
-}
-
-/// The right to attempt one delivery. Settle or release it.
-#[derive(Debug)]
-#[must_use = "settle or release it, or the delivery waits until the process ends"]
-pub struct Lease {
-    /// The delivery.
-    pub delivery: Delivery,
-    /// Its failures, in its order. One that was forgotten meanwhile is missing.
-    pub failures: Vec<Failure>,
-    /// The bytes of the first attempt, if there was one.
-    pub body: Option<Vec<u8>>,
-}
-
-/// What an attempt came to.
-#[derive(Clone, Debug)]
-pub struct Settled {
-    /// The delivery.
-    pub id: DeliveryId,
-    /// Its next state.
-    pub state: DeliveryState,
-    /// The attempt.
-    pub last: LastAttempt,
-    /// Recipients still owed; `None`: as many as before.
-    pub recipients: Option<Vec<String>>,
-    /// The bytes that were sent, to be sent again. Not needed once they are kept.
-    pub body: Option<Vec<u8>>,
-}
-
-/// Which failures to list.
-#[derive(Clone, Debug, Default)]
-pub struct FailureQuery {
-    /// Only after this one.
-    pub after: FailureId,
-    /// Only of this source.
-    pub source: Option<Name>,
-    /// Only those that stand (`true`) or that cleared (`false`).
-    pub standing: Option<bool>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// A failure and what the index says about it.
-#[derive(Clone, Debug)]
-pub struct FailureDetail {
-    /// The record.
-    pub failure: Failure,
-    /// Complete polls in a row that did not list it; `None` if it does not stand.
-    pub missing: Option<u8>,
-    /// Whether it is still undispatched.
-    pub undispatched: bool,
-    /// Why nobody is told, where that was decided.
-    pub suppressed: Option<Suppressed>,
-    /// The groups it waits in: sink and closing time.
-    pub forming: Vec<(Name, Timestamp)>,
-    /// Its deliveries, ascending.
-    pub deliveries: Vec<Delivery>,
-}
-
-/// Which deliveries to list.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryQuery {
-    /// Only after this one.
-    pub after: DeliveryId,
-    /// Only to this sink.
-    pub sink: Option<Name>,
-    /// Only in this state: a word of [`DeliveryState::as_str`].
-    pub state: Option<String>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// What is owed to a sink.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Owed {
-    /// Waiting for their time or being attempted.
-    pub pending: u64,
-    /// Waiting for the operator.
-    pub held: u64,
-    /// Given up.
-    pub dead: u64,
-    /// When the oldest pending one was opened.
-    pub oldest: Option<Timestamp>,
 }
 
 /// Why the store did not do as it was told.

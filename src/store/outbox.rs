@@ -1,35 +1,156 @@
-//! The outbox's side of the engine: seeds become deliveries, deliveries become done.
+//! The outbox's side of the engine: seeds become deliveries, deliveries become due.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
+    sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
 
 use super::{
-    Lease, Settled, StoreError,
-    engine::{Engine, deliveries, failures, told},
+    Lease, StoreError,
+    engine::{Counters, Engine, Lane, deliveries, failures},
     kv::{Tree, Txn},
+    mention::{NewMentions, fates, load, mention, put_members},
     pages::{Edit, decode, encode},
+    settle::{body, remove_body},
 };
 use crate::{
-    decide::group::{Backlog, Forming, Opening, Seed, Seeded, SourceView},
+    decide::{
+        backlog::{Amended, Backlog, Forming, Opened, Opening, Seed, Seeded, SourceView},
+        health::Gate,
+    },
     delivery::{Delivery, DeliveryId, DeliveryState},
     failure::FailureId,
     name::Name,
+    notice::NoticeKind,
 };
 
-/// Bytes of a stored body per value. Larger values would leave sled's pages.
-const BODY_PART_BYTES: usize = 4 * 1024;
+/// How long a delivery waits for the one that must come first before it is looked at again.
+const AFTER_WAIT: Duration = Duration::from_secs(5);
 
-fn body_key(delivery: u64, part: u16) -> Vec<u8> {
-    [delivery.to_be_bytes().as_slice(), &part.to_be_bytes()].concat()
+/// What was staged for deliveries, to be noted in memory once it is committed.
+#[derive(Default)]
+pub(super) struct Staged {
+    filed: Vec<(Name, DeliveryId, DeliveryState, u32)>,
+    edits: Vec<Edit<Delivery>>,
+    mentions: NewMentions,
+}
+
+impl Staged {
+    /// Gives a delivery its number and stages it.
+    pub(super) fn open(
+        &mut self,
+        txn: &mut Txn<'_>,
+        counters: &mut Counters,
+        opened: Opened,
+    ) -> DeliveryId {
+        counters.delivery += 1;
+        let id = DeliveryId(counters.delivery);
+        for failure in opened.all() {
+            self.mentions.entry(failure.0).or_default().push(id.0);
+        }
+        put_members(txn, id, &opened.members);
+        let delivery = Delivery { id, ..opened.delivery };
+        self.filed.push((delivery.sink.clone(), id, delivery.state.clone(), delivery.total));
+        self.edits.push(Edit::Put(delivery));
+        id
+    }
+
+    /// Stages a delivery that has a number already and is to be filed under its state.
+    pub(super) fn resume(&mut self, delivery: Delivery) {
+        let Delivery { id, total, .. } = delivery;
+        self.filed.push((delivery.sink.clone(), id, delivery.state.clone(), total));
+        self.edits.push(Edit::Put(delivery));
+    }
+
+    /// Stages a change to a delivery that is not done.
+    pub(super) fn change(&mut self, edit: Edit<Delivery>) {
+        self.edits.push(edit);
+    }
+
+    /// Stages pages and mentions. Returns what to note in memory after the commit.
+    pub(super) fn write(
+        mut self,
+        txn: &mut Txn<'_>,
+    ) -> Result<Vec<(Name, DeliveryId, DeliveryState, u32)>, StoreError> {
+        self.edits.sort_by_key(Edit::number);
+        deliveries().edit(txn, self.edits)?;
+        mention(txn, self.mentions)?;
+        Ok(self.filed)
+    }
 }
 
 impl Engine {
-    pub(super) fn undispatched(&mut self, limit: usize) -> Result<Backlog, StoreError> {
+    pub(super) fn views(&self) -> BTreeMap<Name, SourceView> {
+        let views = self.sources.iter().map(|(name, state)| {
+            let view = SourceView {
+                standing: state.standing,
+                coverage: state.coverage.clone(),
+                last_complete_at: state.last_complete_at,
+            };
+            (name.clone(), view)
+        });
+        views.collect()
+    }
+
+    pub(super) fn undispatched(
+        &mut self,
+        limit: usize,
+        closing: Timestamp,
+    ) -> Result<Backlog, StoreError> {
         self.check()?;
+        let seeds = self.seeds(limit)?;
+        let mut forming = BTreeMap::new();
+        self.kv.scan(Tree::Forming, &[], &mut |_, bytes| {
+            let group: Forming = decode(Tree::Forming, bytes)?;
+            forming.insert(group.key.clone(), group);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let closes = |group: &&Forming| group.closes_at <= closing;
+        let mut silenceable = BTreeSet::new();
+        let mut cleared = BTreeSet::new();
+        for group in forming.values().filter(closes) {
+            let ids = group.members.iter().map(|member| member.id);
+            match group.kind {
+                NoticeKind::TaskCleared => cleared.extend(ids),
+                _ if self.silences.is_empty() => {}
+                _ => silenceable.extend(ids),
+            }
+        }
+        let sources = self.views();
+        let txn = Txn::new(&mut *self.kv);
+        let mut known = Vec::with_capacity(seeds.len());
+        for (number, seed) in seeds {
+            let ids: &[FailureId] = match &seed {
+                Seed::Failed { failures, .. } => failures,
+                Seed::Cleared { failures, .. } => {
+                    cleared.extend(failures.iter().copied());
+                    failures
+                }
+                Seed::Watching { .. } => &[],
+            };
+            let failures = failures().get_many(&txn, ids.iter().map(|id| id.0))?;
+            known.push(Seeded { number, seed, failures });
+        }
+        let members = failures().get_many(&txn, silenceable.iter().map(|id| id.0))?;
+        let cleared: Vec<FailureId> = cleared.into_iter().collect();
+        let told = fates(&txn, &self.lanes, &cleared)?;
+        Ok(Backlog {
+            seeds: known,
+            forming,
+            members: members.into_iter().map(|failure| (failure.id, failure)).collect(),
+            told,
+            sources,
+            sinks: self.sinks.clone(),
+            silences: Arc::clone(&self.silences),
+        })
+    }
+
+    /// The oldest seeds, with about `limit` failures.
+    fn seeds(&self, limit: usize) -> Result<Vec<(u64, Seed)>, StoreError> {
         let mut seeds: Vec<(u64, Seed)> = Vec::new();
         let mut count = 0;
         self.kv.scan(Tree::Seed, &[], &mut |key, bytes| {
@@ -42,40 +163,14 @@ impl Engine {
             seeds.push((number, seed));
             Ok(if limit <= count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        let mut forming = BTreeMap::new();
-        self.kv.scan(Tree::Forming, &[], &mut |_, bytes| {
-            let group: Forming = decode(Tree::Forming, bytes)?;
-            forming.insert(group.key.clone(), group);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        let txn = Txn::new(&mut *self.kv);
-        let seeds = seeds
-            .into_iter()
-            .map(|(number, seed)| {
-                let failures = match &seed {
-                    Seed::Failed { failures: ids, .. } | Seed::Cleared { failures: ids, .. } => {
-                        failures().get_many(&txn, ids.iter().map(|id| id.0))?
-                    }
-                    Seed::Watching { .. } => Vec::new(),
-                };
-                Ok(Seeded { number, seed, failures })
-            })
-            .collect::<Result<_, StoreError>>()?;
-        let views = self.sources.iter().map(|(name, state)| {
-            let view = SourceView {
-                standing: state.standing,
-                coverage: state.coverage.clone(),
-                last_complete_at: state.last_complete_at,
-            };
-            (name.clone(), view)
-        });
-        Ok(Backlog { seeds, forming, sources: views.collect() })
+        Ok(seeds)
     }
 
     pub(super) fn open_deliveries(&mut self, opening: Opening) -> Result<(), StoreError> {
         self.check()?;
-        let mut counters = self.counters;
-        let mut opened = Vec::with_capacity(opening.deliveries.len());
+        let mut counters = self.counters.clone();
+        let mut states = self.sinks.clone();
+        let mut staged = Staged::default();
         let mut txn = Txn::new(&mut *self.kv);
         for number in opening.consumed {
             txn.remove(Tree::Seed, number.to_be_bytes().to_vec());
@@ -87,32 +182,37 @@ impl Engine {
             txn.put(Tree::Forming, group.key.clone().into_bytes(), encode(&group));
         }
         for (id, suppressed) in opening.suppressed {
-            txn.put(Tree::Suppressed, id.0.to_be_bytes().to_vec(), encode(&suppressed));
+            suppress(&mut txn, id, suppressed)?;
         }
-        let mut edits = Vec::with_capacity(opening.deliveries.len());
-        for mut delivery in opening.deliveries {
-            counters.delivery += 1;
-            delivery.id = DeliveryId(counters.delivery);
-            opened.push((delivery.sink.clone(), delivery.id, delivery.state.clone()));
-            edits.push(Edit::Put(delivery));
+        for (sink, routed) in opening.routed {
+            counters.of(&sink).routed += routed;
         }
-        let result = deliveries().edit(&mut txn, edits).and_then(|()| {
+        for (sink, decided) in opening.sinks {
+            // Only what dispatch decides about: the rest may have changed since it looked.
+            let state = states.entry(sink.clone()).or_default();
+            state.storm = decided.storm;
+            state.recent = decided.recent;
+            Self::put_sink(&mut txn, &sink, state);
+        }
+        for opened in opening.deliveries {
+            staged.open(&mut txn, &mut counters, opened);
+        }
+        amend(&mut txn, &self.lanes, opening.amended, &mut staged)?;
+        let result = staged.write(&mut txn).and_then(|filed| {
             Self::put_counters(&mut txn, &counters);
-            txn.commit()
+            txn.commit().map(|()| filed)
         });
-        self.note(result)?;
+        let filed = self.note(result)?;
         self.counters = counters;
-        for (sink, id, state) in opened {
-            self.index(&sink, id, &state);
-        }
+        self.sinks = states;
+        self.file(filed);
         Ok(())
     }
 
-    /// Brings the memory of what is due up to date with a delivery's state.
-    fn index(&mut self, sink: &Name, id: DeliveryId, state: &DeliveryState) {
-        let lane = self.lanes.entry(sink.clone()).or_default();
-        if let DeliveryState::Pending { due } = state {
-            lane.due.insert((due.as_millisecond(), id.0));
+    /// Brings the memory of what is due up to date.
+    pub(super) fn file(&mut self, filed: Vec<(Name, DeliveryId, DeliveryState, u32)>) {
+        for (sink, id, state, total) in filed {
+            self.lanes.entry(sink).or_default().file(id.0, &state, total);
         }
     }
 
@@ -124,19 +224,21 @@ impl Engine {
     ) -> Result<Vec<Lease>, StoreError> {
         self.check()?;
         let Some(lane) = self.lanes.get_mut(sink) else { return Ok(Vec::new()) };
-        let until = (now.as_millisecond(), u64::MAX);
-        let chosen: Vec<(i64, u64)> = lane.due.range(..=until).take(limit).copied().collect();
-        for (due, number) in &chosen {
-            lane.due.remove(&(*due, *number));
-            lane.leased.insert(*number, *due);
+        let gate = self.sinks.get(sink).map(|state| state.gate).unwrap_or_default();
+        let chosen = choose(lane, gate, now, limit);
+        if chosen.is_empty() {
+            return Ok(Vec::new());
         }
+        if let Err(error) = self.begin_attempts() {
+            self.file_again(sink, chosen);
+            return Err(error);
+        }
+        let Some(lane) = self.lanes.get_mut(sink) else { return Ok(Vec::new()) };
         let by_number: BTreeSet<u64> = chosen.iter().map(|(_, number)| *number).collect();
         let txn = Txn::new(&mut *self.kv);
-        let mut found: BTreeMap<u64, Delivery> = deliveries()
-            .get_many(&txn, by_number)?
-            .into_iter()
-            .map(|delivery| (delivery.id.0, delivery))
-            .collect();
+        let found = deliveries().get_many(&txn, by_number)?;
+        let mut found: BTreeMap<u64, Delivery> =
+            found.into_iter().map(|delivery| (delivery.id.0, delivery)).collect();
         let named: BTreeSet<u64> =
             found.values().flat_map(|delivery| &delivery.failures).map(|id| id.0).collect();
         let records: BTreeMap<FailureId, _> = failures()
@@ -145,31 +247,38 @@ impl Engine {
             .map(|failure| (failure.id, failure))
             .collect();
         let mut leases = Vec::with_capacity(chosen.len());
-        for (_, number) in chosen {
+        for (due, number) in chosen {
             let Some(delivery) = found.remove(&number) else { continue };
+            if !comes_next(&txn, &delivery)? {
+                let later = now.saturating_add(AFTER_WAIT).unwrap_or(Timestamp::MAX);
+                lane.due.insert((later.as_millisecond(), number));
+                continue;
+            }
+            lane.leased.insert(number, due);
             let named = delivery.failures.iter().filter_map(|id| records.get(id).cloned());
             let failures = named.collect();
-            let body = if delivery.attempts == 0 { None } else { Self::body(&txn, delivery.id)? };
+            let body = if delivery.attempts == 0 { None } else { body(&txn, delivery.id)? };
             leases.push(Lease { delivery, failures, body });
         }
         Ok(leases)
     }
 
-    fn body(txn: &Txn<'_>, id: DeliveryId) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut body = None;
-        for part in 0..=u16::MAX {
-            match txn.get(Tree::Body, &body_key(id.0, part))? {
-                Some(bytes) => body.get_or_insert_with(Vec::new).extend(bytes),
-                None => break,
-            }
+    fn file_again(&mut self, sink: &Name, chosen: Vec<(i64, u64)>) {
+        if let Some(lane) = self.lanes.get_mut(sink) {
+            lane.due.extend(chosen);
         }
-        Ok(body)
     }
 
     pub(super) fn next_due(&self, sink: &Name) -> Result<Option<Timestamp>, StoreError> {
         self.check()?;
-        let first = self.lanes.get(sink).and_then(|lane| lane.due.first());
-        Ok(first.and_then(|(due, _)| Timestamp::from_millisecond(*due).ok()))
+        let Some(lane) = self.lanes.get(sink) else { return Ok(None) };
+        let first = lane.due.first().map(|(due, _)| *due);
+        let gate = self.sinks.get(sink).map(|state| state.gate).unwrap_or_default();
+        Ok(match gate {
+            Gate::Open => first.and_then(|due| Timestamp::from_millisecond(due).ok()),
+            Gate::Shut { probe_at, .. } if lane.leased.is_empty() => first.map(|_| probe_at),
+            Gate::Shut { .. } | Gate::CatchUp | Gate::Disabled { .. } => None,
+        })
     }
 
     pub(super) fn release(&mut self, ids: &[DeliveryId]) {
@@ -181,104 +290,85 @@ impl Engine {
             }
         }
     }
-
-    pub(super) fn settle(&mut self, mut settled: Vec<Settled>) -> Result<(), StoreError> {
-        self.check()?;
-        settled.sort_unstable_by_key(|settled| settled.id);
-        settled.dedup_by_key(|settled| settled.id);
-        let mut next = Vec::with_capacity(settled.len());
-        let mut txn = Txn::new(&mut *self.kv);
-        let result = apply(&mut txn, settled, &mut next).and_then(|()| txn.commit());
-        self.note(result)?;
-        for (sink, id, state) in next {
-            if let Some(lane) = self.lanes.get_mut(&sink) {
-                lane.leased.remove(&id.0);
-            }
-            self.index(&sink, id, &state);
-        }
-        Ok(())
-    }
-
-    pub(super) fn retry(
-        &mut self,
-        ids: Vec<DeliveryId>,
-        now: Timestamp,
-    ) -> Result<Vec<DeliveryId>, StoreError> {
-        self.check()?;
-        let ids: BTreeSet<u64> = ids.into_iter().map(|id| id.0).collect();
-        let lanes = &self.lanes;
-        let leased = |id: &u64| lanes.values().any(|lane| lane.leased.contains_key(id));
-        let ids = ids.into_iter().filter(|id| !leased(id));
-        let mut txn = Txn::new(&mut *self.kv);
-        let mut records = deliveries().get_many(&txn, ids)?;
-        for record in &mut records {
-            if matches!(record.state, DeliveryState::Dead { .. } | DeliveryState::Held { .. }) {
-                record.revived_at = Some(now);
-            }
-            record.state = DeliveryState::Pending { due: now };
-        }
-        let revived: Vec<(Name, DeliveryId)> =
-            records.iter().map(|record| (record.sink.clone(), record.id)).collect();
-        let edits = records.into_iter().map(Edit::Put).collect();
-        let result = deliveries().edit(&mut txn, edits).and_then(|()| txn.commit());
-        self.note(result)?;
-        for (sink, id) in &revived {
-            let lane = self.lanes.entry(sink.clone()).or_default();
-            lane.due.retain(|(_, number)| *number != id.0);
-            lane.due.insert((now.as_millisecond(), id.0));
-        }
-        Ok(revived.into_iter().map(|(_, id)| id).collect())
-    }
 }
 
-/// A delivery's sink, number and state after it was settled.
-type Next = (Name, DeliveryId, DeliveryState);
+/// Takes what may be attempted out of the due ones.
+fn choose(lane: &mut Lane, gate: Gate, now: Timestamp, limit: usize) -> Vec<(i64, u64)> {
+    let until = (now.as_millisecond(), u64::MAX);
+    let chosen: Vec<(i64, u64)> = match gate {
+        Gate::Open => lane.due.range(..=until).take(limit).copied().collect(),
+        // One probe at a time, with the oldest delivery, whenever that one was due itself.
+        Gate::Shut { probe_at, .. } if probe_at <= now && lane.leased.is_empty() => {
+            lane.due.iter().min_by_key(|(_, number)| *number).copied().into_iter().collect()
+        }
+        Gate::Shut { .. } | Gate::CatchUp | Gate::Disabled { .. } => Vec::new(),
+    };
+    for one in &chosen {
+        lane.due.remove(one);
+    }
+    chosen
+}
 
-/// Stages what `settled` says, which is ascending.
-fn apply(txn: &mut Txn<'_>, settled: Vec<Settled>, next: &mut Vec<Next>) -> Result<(), StoreError> {
-    let records = deliveries().get_many(txn, settled.iter().map(|settled| settled.id.0))?;
-    let mut by_number: BTreeMap<DeliveryId, Settled> =
-        settled.into_iter().map(|settled| (settled.id, settled)).collect();
-    let mut edits = Vec::with_capacity(records.len());
-    let mut done = Vec::new();
+/// Whether nothing has to be delivered before this one.
+fn comes_next(txn: &Txn<'_>, delivery: &Delivery) -> Result<bool, StoreError> {
+    let mut ahead: BTreeSet<u64> = delivery.after.iter().map(|id| id.0).collect();
+    while !ahead.is_empty() {
+        let mut next = BTreeSet::new();
+        for record in load(txn, &ahead)?.into_values() {
+            match record.state {
+                DeliveryState::Pending { .. } | DeliveryState::Held { .. } => return Ok(false),
+                // It went into a later one, so this ends.
+                DeliveryState::Folded { into, .. } if record.id < into => {
+                    next.insert(into.0);
+                }
+                _ => {}
+            }
+        }
+        ahead = next;
+    }
+    Ok(true)
+}
+
+/// Stages new content for deliveries that were not told yet. One that was taken up since, or may
+/// have been accepted, stays as it is.
+fn amend(
+    txn: &mut Txn<'_>,
+    lanes: &BTreeMap<Name, Lane>,
+    amended: Vec<Amended>,
+    staged: &mut Staged,
+) -> Result<(), StoreError> {
+    let mut by_number: BTreeMap<u64, Amended> =
+        amended.into_iter().map(|one| (one.delivery.0, one)).collect();
+    let records = deliveries().get_many(txn, by_number.keys().copied())?;
     for mut record in records {
-        let Some(settled) = by_number.remove(&record.id) else { continue };
-        let had_body = 0 < record.attempts;
-        record.attempts = record.attempts.saturating_add(1);
-        record.state = settled.state;
-        record.last = Some(settled.last);
-        record.recipients = settled.recipients.or(record.recipients);
-        next.push((record.sink.clone(), record.id, record.state.clone()));
-        if matches!(record.state, DeliveryState::Delivered { .. }) {
-            if had_body {
-                remove_body(txn, record.id)?;
-            }
-            edits.push(Edit::Remove(record.id.0));
-            done.push(Edit::Put(record));
-        } else {
-            if let Some(body) = settled.body.filter(|_| !had_body) {
-                put_body(txn, record.id, &body);
-            }
-            edits.push(Edit::Put(record));
-        }
+        let sent = |lane: &Lane| {
+            lane.leased.contains_key(&record.id.0) || lane.doubtful.contains(&record.id.0)
+        };
+        let fixed = record.uncertain
+            || lanes.get(&record.sink).is_some_and(sent)
+            || !matches!(record.state, DeliveryState::Pending { .. });
+        let Some(change) = by_number.remove(&record.id.0).filter(|_| !fixed) else { continue };
+        let keys: Vec<_> = change.cleared.iter().map(|(_, key)| *key).collect();
+        record.notice_id = record.notice_id.amended(&keys);
+        record.cleared.extend(change.cleared.into_iter().map(|(cleared, _)| cleared));
+        remove_body(txn, record.id)?;
+        staged.change(Edit::Put(record));
     }
-    deliveries().edit(txn, edits)?;
-    told().edit(txn, done)
+    Ok(())
 }
 
-fn put_body(txn: &mut Txn<'_>, id: DeliveryId, body: &[u8]) {
-    for (part, bytes) in (0..=u16::MAX).zip(body.chunks(BODY_PART_BYTES)) {
-        txn.put(Tree::Body, body_key(id.0, part), bytes.to_vec());
-    }
-}
-
-fn remove_body(txn: &mut Txn<'_>, id: DeliveryId) -> Result<(), StoreError> {
-    for part in 0..=u16::MAX {
-        let key = body_key(id.0, part);
-        if txn.get(Tree::Body, &key)?.is_none() {
-            break;
-        }
-        txn.remove(Tree::Body, key);
-    }
+/// Stages one more reason why somebody is not told.
+pub(super) fn suppress(
+    txn: &mut Txn<'_>,
+    id: FailureId,
+    suppressed: crate::delivery::Suppressed,
+) -> Result<(), StoreError> {
+    let key = id.0.to_be_bytes().to_vec();
+    let mut all: Vec<crate::delivery::Suppressed> = match txn.get(Tree::Suppressed, &key)? {
+        Some(bytes) => decode(Tree::Suppressed, &bytes)?,
+        None => Vec::new(),
+    };
+    all.push(suppressed);
+    txn.put(Tree::Suppressed, key, encode(&all));
     Ok(())
 }

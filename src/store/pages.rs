@@ -58,7 +58,7 @@ pub(super) enum Edit<T> {
 }
 
 impl<T: Record> Edit<T> {
-    fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         match self {
             Self::Put(record) => record.number(),
             Self::Remove(number) => *number,

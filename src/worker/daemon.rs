@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::{Watched, Worker, deliver::Lane, dispatch, poll::poll};
+use super::{Watched, Worker, deliver::Lane, poll::poll};
 use crate::{clock::Clock, name::Name, store::StoreError};
 
 /// Longest sleep of a loop that waits for a time of the day: the clock may be set meanwhile.
@@ -38,6 +38,11 @@ impl Waker {
     /// Says that deliveries may have become due.
     pub fn deliveries_changed(&self) {
         self.0.lanes.values().for_each(|lane| lane.notify_one());
+    }
+
+    /// Says that there may be something to dispatch: a silence ended, a sink was revived.
+    pub fn dispatch(&self) {
+        self.0.dispatch.notify_one();
     }
 }
 
@@ -88,7 +93,8 @@ impl Daemon {
         loops.spawn(sweep_loop(worker.clone(), stop.clone()));
         for lane in worker.lanes.clone() {
             let nudge = nudges.lanes.get(&lane.name).cloned().unwrap_or_default();
-            loops.spawn(lane_loop(lane, nudge, stop.clone(), worker.shutdown_grace));
+            let nudges = (nudge, Arc::clone(&nudges.dispatch));
+            loops.spawn(lane_loop(lane, nudges, stop.clone(), worker.shutdown_grace));
         }
         let mut result = Ok(());
         while let Some(ended) = loops.join_next().await {
@@ -137,8 +143,9 @@ async fn dispatch_loop(
     nudges: Nudges,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
+    let mut dispatcher = worker.dispatcher();
     loop {
-        let done = dispatch::run(&worker.store, &worker.rules, &worker.clock, false).await?;
+        let done = dispatcher.run(false).await?;
         if 0 < done.opened {
             Waker(nudges.clone()).deliveries_changed();
         }
@@ -146,19 +153,21 @@ async fn dispatch_loop(
             biased;
             () = stop.cancelled() => return Ok(()),
             () = nudges.dispatch.notified() => {}
-            () = sleep_until(done.next_close, &*worker.clock) => {}
+            () = sleep_until(done.next, &*worker.clock) => {}
         }
     }
 }
 
 async fn lane_loop(
     lane: Lane,
-    nudge: Arc<Notify>,
+    (nudge, dispatch): (Arc<Notify>, Arc<Notify>),
     stop: CancellationToken,
     grace: Duration,
 ) -> Result<(), StoreError> {
     loop {
-        lane.drain(&nudge, &stop, grace).await?;
+        if lane.drain(&nudge, &stop, grace).await?.dispatch {
+            dispatch.notify_one();
+        }
         if stop.is_cancelled() {
             return Ok(());
         }

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info, info_span, warn};
@@ -23,14 +24,14 @@ use crate::{
         retry::{Jitter, RetryPolicy, Tries, after_failure},
         rules::Rules,
     },
-    delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt, Verdict},
+    delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt, Outcome, Verdict},
     failpoint,
     failure::Failure,
     http::Chain,
     name::Name,
     notice::Notice,
     sink::{Parcel, Receipt},
-    store::{Lease, Settled, Store, StoreError},
+    store::{Lease, Settled, Settlement, Store, StoreError},
     text,
 };
 
@@ -47,7 +48,7 @@ pub struct Lane {
     pub outlet: Outlet,
     /// When to try again.
     pub retry: Arc<RetryPolicy>,
-    /// For the notices' sources.
+    /// For the notices' sources, and for the sink's fallback.
     pub rules: Arc<Rules>,
     /// The memory.
     pub store: Arc<dyn Store>,
@@ -62,6 +63,8 @@ pub struct Drained {
     pub delivered: u64,
     /// Attempts that failed.
     pub failed: u64,
+    /// Whether dispatch has something to do now: to catch up, or to tell a fallback.
+    pub dispatch: bool,
 }
 
 type StoreCall<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -101,7 +104,7 @@ impl Lane {
             drained: Drained::default(),
         };
         let mut leasing: Option<StoreCall<Vec<Lease>>> = None;
-        let mut settling: Option<StoreCall<()>> = None;
+        let mut settling: Option<StoreCall<Settlement>> = None;
         let mut exhausted = false;
         loop {
             let stopping = stop.is_cancelled();
@@ -128,7 +131,7 @@ impl Lane {
                 }
                 result = async { settling.as_mut().expect("guarded").await }, if settling.is_some() => {
                     settling = None;
-                    result?;
+                    pass.drained.dispatch |= result?.dispatch;
                     failpoint::hit("deliver.after_settle");
                 }
                 Some(done) = pass.flights.join_next_with_id(), if !pass.flights.is_empty() => {
@@ -144,7 +147,7 @@ impl Lane {
             pass.queue.extend(leasing.await?);
         }
         if let Some(settling) = settling {
-            settling.await?;
+            pass.drained.dispatch |= settling.await?.dispatch;
         }
         self.finish(pass, grace).await
     }
@@ -167,7 +170,8 @@ impl Lane {
             self.store.release(unknown).await?;
         }
         if !pass.settled.is_empty() {
-            self.settle(std::mem::take(&mut pass.settled)).await?;
+            let settled = self.settle(std::mem::take(&mut pass.settled)).await?;
+            pass.drained.dispatch |= settled.dispatch;
         }
         Ok(pass.drained)
     }
@@ -177,7 +181,7 @@ impl Lane {
         Box::pin(async move { store.lease_due(&name, now, limit).await })
     }
 
-    fn settle(&self, settled: Vec<Settled>) -> StoreCall<()> {
+    fn settle(&self, settled: Vec<Settled>) -> StoreCall<Settlement> {
         failpoint::hit("deliver.before_settle");
         let store = Arc::clone(&self.store);
         Box::pin(async move { store.settle(settled).await })
@@ -221,17 +225,32 @@ impl Lane {
         let now = self.clock.now();
         let verdict = Verdict::Retry { after: None };
         let attempts = attempts.saturating_add(1);
+        let outcome = Outcome::from(verdict);
+        let last = LastAttempt { at: now, latency_ms: 0, outcome, detail: detail.to_owned() };
+        let tries = Tries { attempts, born: now, now };
+        let state = after_failure(&self.retry, verdict, tries, jitter(id, attempts));
+        Settled { uncertain: true, ..self.settled(id, state, last, now) }
+    }
+
+    /// What an attempt came to, without what only some come to.
+    fn settled(
+        &self,
+        id: DeliveryId,
+        state: DeliveryState,
+        last: LastAttempt,
+        at: Timestamp,
+    ) -> Settled {
+        let rules = self.rules.sink(&self.name);
         Settled {
             id,
-            state: after_failure(
-                &self.retry,
-                verdict,
-                Tries { attempts, born: now, now },
-                jitter(id, attempts),
-            ),
-            last: LastAttempt { at: now, latency_ms: 0, detail: detail.to_owned() },
+            state,
+            last,
+            at,
             recipients: None,
             body: None,
+            uncertain: false,
+            asked: false,
+            fallback_after: (!rules.fallback.is_empty()).then_some(rules.fallback_after),
         }
     }
 
@@ -270,38 +289,54 @@ impl Lane {
         failpoint::hit("deliver.after_send");
         let latency_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
         let now = self.clock.now();
-        let (verdict, detail, recipients) = match sent {
+        let failed = match sent {
             Ok(Ok(Receipt::Whole)) => {
                 info!(latency_ms, "delivered");
-                return Settled {
-                    id: delivery.id,
-                    state: DeliveryState::Delivered { at: now },
-                    last: LastAttempt { at, latency_ms, detail: "accepted".to_owned() },
-                    recipients: None,
-                    body: None,
-                };
+                let (outcome, detail) = (Outcome::Accepted, "accepted".to_owned());
+                let last = LastAttempt { at, latency_ms, outcome, detail };
+                let state = DeliveryState::Delivered { at: now };
+                return self.settled(delivery.id, state, last, now);
             }
-            Ok(Ok(Receipt::Part { owed, error, verdict })) => (verdict, error, Some(owed)),
-            Ok(Err(error)) => (error.verdict, Chain(&error).to_string(), None),
+            Ok(Ok(Receipt::Part { owed, error, verdict })) => {
+                Failed { verdict, detail: error, recipients: Some(owed), uncertain: true }
+            }
+            Ok(Err(error)) => Failed {
+                verdict: error.verdict,
+                detail: Chain(&error).to_string(),
+                recipients: None,
+                uncertain: error.uncertain,
+            },
             Err(_elapsed) => {
                 let seconds = self.outlet.timeout.as_secs();
-                (Verdict::Retry { after: None }, format!("no answer within {seconds} s"), None)
+                let detail = format!("no answer within {seconds} s");
+                let verdict = Verdict::Retry { after: None };
+                Failed { verdict, detail, recipients: None, uncertain: true }
             }
         };
+        let Failed { verdict, detail, recipients, uncertain } = failed;
         let attempts = delivery.attempts.saturating_add(1);
         let born = delivery.revived_at.unwrap_or(delivery.created_at);
         let tries = Tries { attempts, born, now };
         let state = after_failure(&self.retry, verdict, tries, jitter(delivery.id, attempts));
         log_failure(&state, verdict, &detail, latency_ms);
         let detail = text::clean(&detail, LastAttempt::DETAIL_BYTES_MAX);
+        let last = LastAttempt { at, latency_ms, outcome: verdict.into(), detail };
         Settled {
-            id: delivery.id,
-            state,
-            last: LastAttempt { at, latency_ms, detail },
             recipients,
             body: (!kept).then_some(body),
+            uncertain,
+            asked: matches!(verdict, Verdict::Retry { after: Some(_) }),
+            ..self.settled(delivery.id, state, last, now)
         }
     }
+}
+
+/// An attempt that the sink did not take, or not wholly.
+struct Failed {
+    verdict: Verdict,
+    detail: String,
+    recipients: Option<Vec<String>>,
+    uncertain: bool,
 }
 
 fn log_failure(state: &DeliveryState, verdict: Verdict, detail: &str, latency_ms: u32) {
@@ -334,7 +369,12 @@ fn jitter(id: DeliveryId, attempts: u32) -> Jitter {
 
 /// Puts together what a delivery says. From the record alone, so always the same.
 #[must_use]
-pub fn notice(delivery: &Delivery, failures: Vec<Failure>, rules: &Rules) -> Notice {
+pub fn notice(delivery: &Delivery, mut failures: Vec<Failure>, rules: &Rules) -> Notice {
+    for failure in &mut failures {
+        // What the record says now may have changed since the content was fixed.
+        let cleared = delivery.cleared.iter().find(|cleared| cleared.id == failure.id);
+        failure.cleared_at = cleared.map(|cleared| cleared.at);
+    }
     let source = delivery.source.as_ref().map(|name| rules.info(name));
     Notice {
         id: delivery.notice_id.clone(),
@@ -348,6 +388,7 @@ pub fn notice(delivery: &Delivery, failures: Vec<Failure>, rules: &Rules) -> Not
         tally: delivery.tally.clone(),
         trouble: delivery.trouble.clone(),
         since: delivery.since,
+        so_far: delivery.so_far,
         still_open: delivery.still_open,
         coverage: delivery.coverage,
     }

@@ -58,6 +58,13 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// The dispatch step of this worker.
+    #[must_use]
+    pub fn dispatcher(&self) -> dispatch::Dispatcher {
+        let (store, rules) = (Arc::clone(&self.store), Arc::clone(&self.rules));
+        dispatch::Dispatcher::new(store, rules, Arc::clone(&self.clock))
+    }
+
     /// The lane of a sink.
     #[must_use]
     pub fn lane(&self, sink: &str) -> Option<&deliver::Lane> {

@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Worker, deliver, dispatch,
+    Worker, deliver,
     poll::{Polled, poll},
 };
 use crate::store::{Owed, StoreError};
@@ -77,9 +77,23 @@ async fn with_deadline<T>(
     }
 }
 
-/// Dispatches and delivers what is due.
+/// Dispatches and delivers what is due, until what was delivered leaves nothing to dispatch.
 async fn tell(worker: &Worker, stop: &CancellationToken) -> Result<deliver::Drained, StoreError> {
-    dispatch::run(&worker.store, &worker.rules, &worker.clock, true).await?;
+    let mut dispatcher = worker.dispatcher();
+    let mut sum = deliver::Drained::default();
+    loop {
+        dispatcher.run(true).await?;
+        let drained = drain(worker, stop).await?;
+        sum.delivered += drained.delivered;
+        sum.failed += drained.failed;
+        if !drained.dispatch || stop.is_cancelled() {
+            return Ok(sum);
+        }
+    }
+}
+
+/// Delivers what is due, to all sinks at the same time.
+async fn drain(worker: &Worker, stop: &CancellationToken) -> Result<deliver::Drained, StoreError> {
     let mut lanes = JoinSet::new();
     for lane in &worker.lanes {
         if worker.store.next_due(&lane.name).await?.is_none() {
@@ -93,6 +107,7 @@ async fn tell(worker: &Worker, stop: &CancellationToken) -> Result<deliver::Drai
         let drained = drained.map_err(|_| StoreError::Closed)??;
         sum.delivered += drained.delivered;
         sum.failed += drained.failed;
+        sum.dispatch |= drained.dispatch;
     }
     Ok(sum)
 }

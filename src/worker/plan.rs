@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use super::{Worker, deliver, poll::compare};
 use crate::{
     decide::{
+        backlog::{Forming, Seed, Seeded},
         diff::{BaselineSaid, Changes},
-        group::{Forming, Seed, Seeded, dispatch},
+        group::{Dispatching, dispatch},
+        silence::Silences,
     },
     delivery::{Delivery, DeliveryState, Reason},
     failure::{Failure, FailureId},
@@ -68,7 +70,7 @@ pub struct PlannedNotice {
 /// The store's.
 pub async fn plan(worker: &Worker) -> Result<Plan, StoreError> {
     let mut plan = Plan::default();
-    let mut backlog = worker.store.undispatched(usize::MAX).await?;
+    let mut backlog = worker.store.undispatched(usize::MAX, Timestamp::MIN).await?;
     let mut failures: Vec<Failure> = Vec::new();
     for watched in &worker.sources {
         let info = watched.source.info();
@@ -93,10 +95,13 @@ pub async fn plan(worker: &Worker) -> Result<Plan, StoreError> {
         failures.extend(seeded.failures.iter().cloned());
     }
     let now = worker.clock.now();
-    let opening = dispatch(backlog, &worker.rules, false, now);
+    let silences = Silences::compile(&backlog.silences, Silences::default());
+    let rules = &*worker.rules;
+    let by = Dispatching { rules, silences: &silences, close_all: false, now };
+    let opening = dispatch(backlog, by);
     let find = |id: FailureId| failures.iter().find(|failure| failure.id == id).cloned();
-    for delivery in opening.deliveries {
-        plan.notices.push(planned(worker, &delivery, now, &find));
+    for opened in opening.deliveries {
+        plan.notices.push(planned(worker, &opened.delivery, now, &find));
     }
     for group in opening.forming {
         let at = group.closes_at;
@@ -187,11 +192,13 @@ fn preview(group: Forming, now: Timestamp) -> Delivery {
         reason: group.reason,
         failures: group.members.iter().map(|member| member.id).collect(),
         total: u32::try_from(group.members.len()).unwrap_or(u32::MAX),
-        cleared: Vec::new(),
+        cleared: group.cleared,
+        so_far: 0,
+        after: Vec::new(),
         tally: None,
         trouble: None,
         since: None,
-        remind: None,
+        remind: group.remind,
         uncertain: false,
         alarmed: false,
         created_at: now,

@@ -7,10 +7,17 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::Path,
+    sync::Arc,
 };
 
 use serde_json::Value;
-use taskbell::config::{self, Config, ConfigError};
+use taskbell::{
+    clock::{Clock, SystemClock},
+    config::{self, Config, ConfigError},
+    decide::rules::SinkRules,
+    delivery::Remind,
+    http::Clients,
+};
 
 const REFERENCE: &str = include_str!("../../config.toml");
 
@@ -22,20 +29,23 @@ const MINIMAL: &str = r#"
     [[sink]]
     name = "oncall"
     kind = "webhook"
+    [[sink]]
+    name = "ops-mail"
+    kind = "email"
     [[route]]
-    to = ["oncall"]
+    to = ["oncall", "ops-mail"]
 "#;
 
 fn parse(text: &str) -> Config {
     Config::parse(text, Path::new("config.toml")).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The reference file with the keys on that are shown but off.
+/// The reference file with the keys and tables on that are shown but off.
 fn all_on() -> String {
     let on = |line: &str| {
         let key = line.strip_prefix('#').and_then(|line| line.split_once(" = "));
         let is_key = |key: &str| key != "key" && key.chars().all(|c| c == '_' || c.is_alphabetic());
-        let shown = key.is_some_and(|(key, _)| is_key(key));
+        let shown = key.is_some_and(|(key, _)| is_key(key)) || line.starts_with("#[[");
         if shown { line.replacen('#', "", 1) } else { line.to_owned() }
     };
     REFERENCE.lines().map(on).collect::<Vec<_>>().join("\n")
@@ -56,11 +66,13 @@ fn the_reference_file_shows_the_defaults() {
             assert_eq!(source.timeout, default.timeout);
             assert_eq!(source.first_run, default.first_run);
         }
-        for sink in &shown.sinks {
-            let default = minimal.sinks.first().unwrap();
+        for (sink, default) in shown.sinks.iter().zip(&minimal.sinks) {
+            assert_eq!(sink.kind.name, default.kind.name);
             assert_eq!(sink.timeout, default.timeout);
             assert_eq!(sink.concurrency, default.concurrency);
-            assert_eq!(sink.cleared, default.cleared);
+            // The example of a fallback is not the default.
+            let fallback = sink.rules.fallback.clone();
+            assert_eq!(sink.rules, SinkRules { fallback, ..default.rules.clone() });
             assert_eq!(sink.text.language, default.text.language);
             assert_eq!(sink.text.zone, default.text.zone);
         }
@@ -68,6 +80,11 @@ fn the_reference_file_shows_the_defaults() {
             assert_eq!(route.group, minimal.routes.0.first().unwrap().group);
         }
     }
+    let on = parse(&all_on());
+    assert_eq!(on.windows.len(), 1);
+    let last = on.routes.0.last().unwrap();
+    assert_eq!((last.mute.len(), last.digest.is_some()), (1, true));
+    assert_eq!(last.remind, Some(Remind::default()));
 }
 
 #[test]
@@ -75,10 +92,10 @@ fn the_reference_file_shows_every_key_and_every_kind() {
     let schema = config::schema();
     let mut keys = BTreeSet::new();
     collect_keys(&schema, &mut keys);
-    for some in ["store", "retention", "source", "first_run", "since", "concurrency", "match"] {
+    for some in ["store", "retention", "source", "first_run", "since", "threshold", "match"] {
         assert!(keys.contains(some), "the schema lacks {some}");
     }
-    let tables = ["store", "source", "sink", "route", "delivery", "worker", "hints"];
+    let tables = ["store", "source", "sink", "route", "mute", "delivery", "worker", "hints"];
     let shown: BTreeSet<_> = REFERENCE
         .split(|c: char| !(c == '_' || c == '=' || c.is_alphabetic()))
         .filter(|word| !word.is_empty())
@@ -126,6 +143,8 @@ fn the_schema_has_one_alternative_for_each_kind_and_no_loose_ends() {
             assert!(one.pointer("/properties/timeout").is_some());
         }
     }
+    let top = schema.pointer("/properties/route/items/required/0");
+    assert_eq!(top, Some(&Value::from("to")), "a route within another may leave it out");
     let mut targets = BTreeSet::new();
     collect_refs(&schema, &mut targets);
     assert!(!targets.is_empty());
@@ -145,6 +164,21 @@ fn collect_refs(schema: &Value, targets: &mut BTreeSet<String>) {
         }
         Value::Array(items) => items.iter().for_each(|item| collect_refs(item, targets)),
         _ => (),
+    }
+}
+
+#[test]
+fn what_a_source_is_can_be_said_without_building_it() {
+    let cloud =
+        REFERENCE.replace("\nendpoint = ", "\n#endpoint = ").replace("\n#region", "\nregion");
+    for text in [REFERENCE, &cloud] {
+        let config = parse(text);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let built = config.build_sources(&clock, &Clients::default()).unwrap();
+        assert_eq!(built.len(), config.sources.len());
+        for (built, written) in built.iter().zip(&config.sources) {
+            assert_eq!(*built.info(), written.info());
+        }
     }
 }
 

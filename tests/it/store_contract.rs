@@ -1,17 +1,18 @@
 //! What every store promises, on each of them.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use taskbell::{
     decide::{
         diff::{DiffPolicy, FirstRun, Situation, diff},
-        group::dispatch,
+        group::{Dispatching, dispatch},
         route::{Group, Route, Routes},
         rules::Rules,
         sift::Sift,
+        silence::Silences,
     },
-    delivery::{DeliveryId, DeliveryState, LastAttempt},
+    delivery::{DeliveryId, DeliveryState, LastAttempt, Outcome},
     failure::FailureId,
     name::Name,
     notice::SourceInfo,
@@ -70,15 +71,31 @@ async fn poll(store: &dyn Store, second: i64, ids: &[&str]) {
 async fn dispatch_all(store: &dyn Store, second: i64) {
     let group = Group { max_items: 1, ..Group::default() };
     let route = Route { to: vec![name("chat")], group, ..Route::default() };
-    let rules =
-        Rules { routes: Routes(vec![route]), sinks: BTreeMap::new(), sources: BTreeMap::new() };
-    let backlog = store.undispatched(1_000).await.unwrap();
-    store.open_deliveries(dispatch(backlog, &rules, true, at(second))).await.unwrap();
+    let rules = Rules { routes: Routes(vec![route]), ..Rules::default() };
+    let backlog = store.undispatched(1_000, Timestamp::MAX).await.unwrap();
+    let silences = Silences::default();
+    let now = at(second);
+    let by = Dispatching { rules: &rules, silences: &silences, close_all: true, now };
+    store.open_deliveries(dispatch(backlog, by)).await.unwrap();
 }
 
 fn settled(id: DeliveryId, state: DeliveryState) -> Settled {
-    let last = LastAttempt { at: at(0), latency_ms: 1, detail: "said so".into() };
-    Settled { id, state, last, recipients: None, body: Some(b"bytes".to_vec()) }
+    let outcome = match state {
+        DeliveryState::Delivered { .. } => Outcome::Accepted,
+        _ => Outcome::Retry,
+    };
+    let last = LastAttempt { at: at(0), latency_ms: 1, outcome, detail: "said so".into() };
+    Settled {
+        id,
+        state,
+        last,
+        at: at(0),
+        recipients: None,
+        body: Some(b"bytes".to_vec()),
+        uncertain: false,
+        asked: false,
+        fallback_after: None,
+    }
 }
 
 async fn lease(store: &dyn Store, second: i64) -> Vec<(DeliveryId, Option<Vec<u8>>)> {
@@ -134,7 +151,11 @@ async fn contract(open: impl AsyncFn(Option<Box<dyn Store>>) -> Box<dyn Store>) 
     let detail = store.failure(FailureId(1)).await.unwrap().unwrap();
     assert_eq!(detail.failure.cleared_at, Some(at(71)));
     assert_eq!(detail.deliveries.len(), 1);
-    assert_eq!(store.sweep(at(71)).await.unwrap(), 2, "only the two finished deliveries are old");
+    assert_eq!(
+        store.sweep(at(71)).await.unwrap(),
+        1,
+        "what tells of a failure that stands is kept"
+    );
     assert_eq!(
         store.sweep(at(72)).await.unwrap(),
         1,

@@ -25,8 +25,20 @@ pub(in crate::config) const SOURCE_KEYS: Shared =
     &["name", "kind", "interval", "timeout", "first_run", "labels"];
 
 /// What [`RawSink`] holds. Other keys are the kind's own.
-pub(in crate::config) const SINK_KEYS: Shared =
-    &["name", "kind", "timeout", "concurrency", "cleared", "language", "time_zone", "template"];
+pub(in crate::config) const SINK_KEYS: Shared = &[
+    "name",
+    "kind",
+    "timeout",
+    "concurrency",
+    "cleared",
+    "limit",
+    "storm",
+    "fallback",
+    "fallback_after",
+    "language",
+    "time_zone",
+    "template",
+];
 
 /// The name of a kind, and what describes its own keys.
 type NamedSchema = (&'static str, fn() -> Schema);
@@ -94,7 +106,7 @@ impl Check {
         nth: usize,
         mut table: Table,
         kinds: &[&'static sink::Kind],
-        inherited: Option<&Inherited>,
+        (sinks, inherited): (&BTreeMap<Name, usize>, &Inherited),
     ) -> Option<Sink> {
         let path = format!("sink[{nth}]");
         let kind = self.kind(&path, &table, kinds, |kind| kind.name);
@@ -104,15 +116,16 @@ impl Check {
         let timeout = self.period(&join(&path, "timeout"), raw.timeout, SECOND..=2 * MINUTE);
         let concurrency =
             self.count(&join(&path, "concurrency"), raw.concurrency, CONCURRENCY.clone());
+        let rules = self.sink_rules(&path, &raw, kind, sinks);
         let own = (raw.language, raw.time_zone, raw.template);
-        let text = self.text(&path, inherited?.of(kind?.name), own);
+        let text = self.text(&path, inherited.of(kind?.name), own);
         Some(Sink {
             name: Name::parse(&raw.name).ok()?,
             kind: kind?,
             options,
             timeout: timeout?,
             concurrency: concurrency?,
-            cleared: raw.cleared,
+            rules: rules?,
             text: text?,
         })
     }

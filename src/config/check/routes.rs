@@ -4,17 +4,48 @@ use std::{collections::BTreeMap, time::Duration};
 
 use toml::Table;
 
-use super::{Check, unknown};
+use super::Check;
 use crate::{
     config::{
         Source,
         locate::join,
         raw::{RawGroup, RawRoute},
     },
-    decide::route::{Field, Group, Matcher, Route, Routes},
+    decide::route::{Branch, Field, Group, Matcher, Route, Routes, Siblings},
     name::Name,
     notice::FAILURES_MAX,
+    options::Period,
 };
+
+/// What a route takes over where it leaves out a key: from the route around it, or at the top
+/// from nowhere.
+struct Parent {
+    path: String,
+    /// Of the routes within it.
+    depth: usize,
+    /// `None`: there is nothing to take over.
+    to: Option<Vec<Name>>,
+    group: Group,
+}
+
+/// The routes that were read so far.
+struct Reading<'a> {
+    sinks: &'a BTreeMap<Name, usize>,
+    /// In the order of the file, each with its path. `None`: it is wrong.
+    routes: Vec<(String, Option<Route>)>,
+}
+
+/// Good routes, and where each stands.
+struct Tree {
+    routes: Routes,
+    paths: Vec<String>,
+}
+
+impl Tree {
+    fn path(&self, branch: &Branch<'_>) -> &str {
+        self.paths.get(branch.at).map_or("route", String::as_str)
+    }
+}
 
 impl Check {
     /// Reads the routes and checks that they take every failure. Rules about sources are left
@@ -25,50 +56,92 @@ impl Check {
         sinks: &BTreeMap<Name, usize>,
         sources: Option<&[Source]>,
     ) -> Option<Routes> {
-        let each = tables.into_iter().enumerate();
-        let routes: Vec<_> = each.map(|(nth, table)| self.route(nth, table, sinks)).collect();
-        let routes: Vec<Route> = routes.into_iter().collect::<Option<_>>()?;
-        let last = routes.len().checked_sub(1)?;
-        self.coverage(&routes, last);
-        self.reach(&routes, last);
-        for (nth, route) in routes.iter().enumerate() {
-            self.about_sources(&format!("route[{nth}]"), route, sources.unwrap_or_default());
+        let top = Parent { path: String::new(), depth: 0, to: None, group: Group::default() };
+        let mut reading = Reading { sinks, routes: Vec::new() };
+        self.siblings(&top, tables, &mut reading);
+        let (paths, routes): (_, Vec<_>) = reading.routes.into_iter().unzip();
+        let routes = Routes(routes.into_iter().collect::<Option<_>>()?);
+        let tree = Tree { routes, paths };
+        self.coverage(&tree);
+        self.reach(&tree, tree.routes.top());
+        for (path, route) in tree.paths.iter().zip(&tree.routes.0) {
+            self.about_sources(path, route, sources.unwrap_or_default());
         }
-        for (sink, nth) in sinks {
-            if !routes.iter().any(|route| route.to.contains(sink)) {
-                self.warn(&format!("sink[{nth}]"), "is never told anything: no route names it");
-            }
-        }
-        Some(Routes(routes))
+        Some(tree.routes)
     }
 
-    fn route(&mut self, nth: usize, table: Table, sinks: &BTreeMap<Name, usize>) -> Option<Route> {
-        let path = format!("route[{nth}]");
-        let raw: RawRoute = self.parse(&path, table)?;
+    /// Reads routes with the same parent, and those within them.
+    fn siblings(&mut self, parent: &Parent, tables: Vec<Table>, reading: &mut Reading<'_>) {
+        for (nth, mut table) in tables.into_iter().enumerate() {
+            let path = join(&parent.path, &format!("route[{nth}]"));
+            if Routes::COUNT_MAX <= reading.routes.len() {
+                // The one beyond is told and kept as wrong; those behind it are not looked at.
+                if Routes::COUNT_MAX == reading.routes.len() {
+                    let most = Routes::COUNT_MAX;
+                    let problem = format!("is one too many: there can be at most {most} routes");
+                    self.problem(&path, &problem);
+                    reading.routes.push((path, None));
+                }
+                return;
+            }
+            let within = self.list(&path, &mut table, "route").unwrap_or_default();
+            let route = self.route(&path, table, parent, reading.sinks);
+            let next = Parent {
+                path: path.clone(),
+                depth: parent.depth + 1,
+                // Of a wrong one nothing is known, so nothing is missing from those within it.
+                to: Some(route.as_ref().map(|route| route.to.clone()).unwrap_or_default()),
+                group: route.as_ref().map(|route| route.group.clone()).unwrap_or_default(),
+            };
+            reading.routes.push((path, route));
+            if !within.is_empty() && next.depth == Routes::DEPTH_MAX {
+                let problem = format!("is nested deeper than {} levels", Routes::DEPTH_MAX);
+                self.problem(&join(&next.path, "route"), &problem);
+            } else {
+                self.siblings(&next, within, reading);
+            }
+        }
+    }
+
+    fn route(
+        &mut self,
+        path: &str,
+        table: Table,
+        parent: &Parent,
+        sinks: &BTreeMap<Name, usize>,
+    ) -> Option<Route> {
+        let raw: RawRoute = self.parse(path, table)?;
         let matchers: Vec<_> = raw
             .matchers
             .iter()
             .enumerate()
             .map(|(nth, text)| self.matcher(&format!("{path}.match[{nth}]"), text))
             .collect();
-        let to: Vec<_> = raw
-            .to
-            .iter()
-            .enumerate()
-            .map(|(nth, name)| {
-                let path = format!("{path}.to[{nth}]");
-                if raw.to.iter().take(nth).any(|earlier| earlier == name) {
-                    self.problem(&path, &format!("`{name}` is listed already"));
-                }
-                self.known_sink(&path, name, sinks)
-            })
-            .collect();
-        let group = self.group(&join(&path, "group"), &raw.group);
+        let to_path = join(path, "to");
+        let to = match (raw.to, &parent.to) {
+            (Some(names), _) => self.known_sinks(&to_path, &names, sinks),
+            (None, Some(to)) => Some(to.clone()),
+            (None, None) => {
+                self.problem(&to_path, "is required");
+                None
+            }
+        };
+        let group = self.group(&join(path, "group"), &raw.group, &parent.group);
+        let mute = self.muted_by(&join(path, "mute"), raw.mute.as_deref().unwrap_or_default());
+        let digest = raw.digest.as_ref().and_then(|raw| self.digest(&join(path, "digest"), raw));
+        if digest.is_some() && raw.group.wait.is_some() {
+            self.warn(&join(path, "group.wait"), "has no effect: `digest` says when to tell");
+        }
+        let remind = raw.remind.and_then(|raw| self.remind(&join(path, "remind"), raw));
         Some(Route {
+            depth: parent.depth,
             matchers: matchers.into_iter().collect::<Option<_>>()?,
-            to: to.into_iter().collect::<Option<_>>()?,
+            to: to?,
             group: group?,
             continues: raw.continues,
+            mute,
+            digest,
+            remind,
         })
     }
 
@@ -82,52 +155,44 @@ impl Check {
         }
     }
 
-    fn known_sink(
-        &mut self,
-        path: &str,
-        wanted: &str,
-        sinks: &BTreeMap<Name, usize>,
-    ) -> Option<Name> {
-        let found = sinks.keys().find(|sink| sink.as_str() == wanted).cloned();
-        // Without any good name, what is wrong is told elsewhere.
-        if found.is_none() && !sinks.is_empty() {
-            let known: Vec<_> = sinks.keys().map(Name::as_str).collect();
-            self.problem(path, &unknown("sink", wanted, &known));
-        }
-        found
-    }
-
-    fn group(&mut self, path: &str, raw: &RawGroup) -> Option<Group> {
-        let by: Vec<_> = raw
-            .by
-            .iter()
-            .enumerate()
-            .map(|(nth, name)| match Field::parse(name) {
+    fn group(&mut self, path: &str, raw: &RawGroup, parent: &Group) -> Option<Group> {
+        let by = raw.by.as_ref().map(|names| {
+            let each = names.iter().enumerate().map(|(nth, name)| match Field::parse(name) {
                 Ok(field) => Some(field),
                 Err(problem) => {
                     self.problem(&format!("{path}.by[{nth}]"), &problem);
                     None
                 }
-            })
-            .collect();
-        let wait = self.period(&join(path, "wait"), raw.wait, Duration::ZERO..=Group::WAIT_MAX);
-        let max_items = self.count(&join(path, "max_items"), raw.max_items, 1..=FAILURES_MAX);
+            });
+            each.collect::<Vec<_>>()
+        });
+        let wait = raw.wait.unwrap_or(Period(parent.wait));
+        let wait = self.period(&join(path, "wait"), wait, Duration::ZERO..=Group::WAIT_MAX);
+        let max_items = raw.max_items.unwrap_or(parent.max_items);
+        let max_items = self.count(&join(path, "max_items"), max_items, 1..=FAILURES_MAX);
         Some(Group {
-            by: by.into_iter().collect::<Option<_>>()?,
+            by: match by {
+                Some(by) => by.into_iter().collect::<Option<_>>()?,
+                None => parent.by.clone(),
+            },
             wait: wait?,
             max_items: max_items?,
         })
     }
 
-    /// A failure that no route takes would reach nobody, and nobody would notice.
-    fn coverage(&mut self, routes: &[Route], last: usize) {
-        let takes = |(nth, route): (usize, &Route)| {
+    /// A failure that no route takes would reach nobody, and nobody would notice. What a route
+    /// matches it takes, or one within it does, so only those at the top count.
+    fn coverage(&mut self, tree: &Tree) {
+        let Some(last) = tree.routes.top().last() else { return };
+        let takes = |branch: Branch<'_>| {
+            let route = branch.route;
             // Going on from a route to nobody counts as such only if nothing comes after it.
-            route.takes_all() && (!route.continues || !route.to.is_empty() || nth == last)
+            let tells = !route.continues || !route.to.is_empty() || branch.at == last.at;
+            route.takes_all() && tells
         };
-        if !routes.iter().enumerate().any(takes) {
+        if !tree.routes.top().any(takes) {
             self.problem(
-                &format!("route[{last}]"),
+                tree.path(&last),
                 "the last route must have no `match`, or a failure that no route takes would \
                  reach nobody; add a [[route]] with only `to` (`to = []` drops the rest on purpose)",
             );
@@ -135,22 +200,26 @@ impl Check {
     }
 
     /// Routes that can have no effect.
-    fn reach(&mut self, routes: &[Route], last: usize) {
-        let end = routes.iter().position(|route| route.takes_all() && !route.continues);
-        for (nth, route) in routes.iter().enumerate() {
-            let path = format!("route[{nth}]");
-            if let Some(end) = end
-                && end < nth
-            {
-                let problem = format!("is never reached: route[{end}] takes every failure");
-                self.warn(&path, &problem);
+    fn reach(&mut self, tree: &Tree, siblings: Siblings<'_>) {
+        let mut siblings = siblings.peekable();
+        let mut end = None;
+        while let Some(branch) = siblings.next() {
+            let (path, route) = (tree.path(&branch), branch.route);
+            if let Some(end) = end {
+                self.warn(path, &format!("is never reached: {end} takes every failure"));
+                continue;
             }
-            if route.continues && nth == last {
-                let path = join(&path, "continue");
+            if route.takes_all() && !route.continues {
+                end = Some(path);
+            }
+            if route.continues && siblings.peek().is_none() {
+                let path = join(path, "continue");
                 self.warn(&path, "has no effect: there is no route behind it");
-            } else if route.continues && route.to.is_empty() {
-                self.warn(&path, "has no effect: it tells nobody and continues");
+            } else if route.continues && route.depth == 0 && !tells(&branch) {
+                // One within another keeps the failure from that at least.
+                self.warn(path, "has no effect: it tells nobody and continues");
             }
+            self.reach(tree, branch.within);
         }
     }
 
@@ -173,4 +242,9 @@ impl Check {
             }
         }
     }
+}
+
+/// Whether a route, or one within it, names a sink.
+fn tells(branch: &Branch<'_>) -> bool {
+    !branch.route.to.is_empty() || branch.within.clone().any(|branch| tells(&branch))
 }

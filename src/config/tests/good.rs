@@ -1,13 +1,10 @@
 //! What a good config means, and what is odd about one.
 
 use super::*;
-use crate::config::{check::adapters, raw};
-
-#[track_caller]
-fn warns(from: &str, to: &str, expected: &[&str]) {
-    let config = parse(&edited(from, to)).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(lines(&config.warnings), expected, "{to}");
-}
+use crate::{
+    config::{check::adapters, raw},
+    decide::rules::{Limit, StormRule},
+};
 
 #[test]
 fn what_is_left_out_has_its_default() {
@@ -22,7 +19,8 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(source.first_run, FirstRun::Summary);
     assert!(source.labels.is_empty() && source.options.is_empty());
     let [sink] = config.sinks.as_slice() else { panic!("one sink") };
-    assert_eq!((sink.timeout.as_secs(), sink.concurrency, sink.cleared), (15, 8, false));
+    assert_eq!((sink.timeout.as_secs(), sink.concurrency), (15, 8));
+    assert_eq!(sink.rules, SinkRules::default());
     assert_eq!(config.retry, RetryPolicy::default());
     assert_eq!(config.worker.poll_concurrency, 16);
     assert_eq!(config.worker.shutdown_grace.as_secs(), 20);
@@ -50,7 +48,14 @@ fn every_key_arrives() {
         timeout = "2m"
         concurrency = 1
         cleared = true
+        limit = "10/10m"
+        storm = { threshold = 5, update = "1m" }
+        fallback = ["t"]
+        fallback_after = "1h"
         secret = ["x"]
+        [[sink]]
+        name = "t"
+        kind = "fake"
         [[route]]
         match = ['labels.team = x']
         to = ["s"]
@@ -67,14 +72,22 @@ fn every_key_arrives() {
     assert_eq!(source.labels["team"], "x");
     assert_eq!(source.options.keys().collect::<Vec<_>>(), ["page_size"]);
     assert_eq!(sink.options.keys().collect::<Vec<_>>(), ["secret"]);
-    assert_eq!((sink.timeout.as_secs(), sink.concurrency, sink.cleared), (120, 1, true));
+    assert_eq!((sink.timeout.as_secs(), sink.concurrency), (120, 1));
+    let rules = SinkRules {
+        cleared: true,
+        limit: Some(Limit { count: 10, per: Duration::from_secs(600) }),
+        storm: Some(StormRule { threshold: 5, update: Duration::from_secs(60) }),
+        fallback: vec![Name::parse("t").unwrap()],
+        fallback_after: Duration::from_secs(3600),
+    };
+    assert_eq!(sink.rules, rules);
     assert_eq!(config.retry.backoff, [Duration::from_secs(1)]);
     assert_eq!(config.retry.max_age.as_secs(), 3600);
     assert_eq!(config.routes.0.len(), 2);
     assert!(config.routes.0[0].continues && config.routes.0[1].to.is_empty());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     assert_eq!(config.build_sources(&clock, &Clients::default()).unwrap().len(), 1);
-    assert_eq!(config.build_sinks(&Clients::default()).unwrap().len(), 1);
+    assert_eq!(config.build_sinks(&Clients::default()).unwrap().len(), 2);
 }
 
 #[test]
@@ -102,7 +115,11 @@ fn routes_without_effect_draw_a_warning() {
         "[[route]]\nto = []\ncontinue = true\n[[route]]",
         &["c.toml:9: route[0]: has no effect: it tells nobody and continues"],
     );
-    warns("[\"ops\"]", "[]", &["c.toml:5: sink.ops: is never told anything: no route names it"]);
+    warns(
+        "[\"ops\"]",
+        "[]",
+        &["c.toml:5: sink.ops: is never told anything: no route and no fallback names it"],
+    );
 }
 
 #[test]

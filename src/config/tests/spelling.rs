@@ -8,8 +8,8 @@ fn an_unknown_key_is_named_at_every_level() {
     check(
         "",
         "[zzz]",
-        &["c.toml:11: zzz: is not a known key; known are store, source, sink, route, delivery, \
-           worker, text, template, hints"],
+        &["c.toml:11: zzz: is not a known key; known are store, source, sink, route, mute, \
+           delivery, worker, text, template, hints"],
     );
     for (table, key, near) in [
         ("store", "pahts", "path"),
@@ -58,15 +58,16 @@ fn an_unknown_key_is_named_at_every_level() {
 fn keys_of_later_versions_are_not_taken_yet() {
     check(
         SINK_KIND,
-        "name = \"ops\"\nkind = \"fake\"\nlimit = \"10/10m\"\n",
-        &["c.toml:8: sink.ops.limit: is not a known key; known are name, kind, timeout, \
-           concurrency, cleared, language, time_zone, template, auth, page_size, secret, url"],
+        "name = \"ops\"\nkind = \"fake\"\nquota = 1\n",
+        &["c.toml:8: sink.ops.quota: is not a known key; known are name, kind, timeout, \
+           concurrency, cleared, limit, storm, fallback, fallback_after, language, time_zone, \
+           template, auth, page_size, secret, url"],
     );
     check(
         "",
         "[status]\nlisten = \"\"",
         &["c.toml:11: status: is not a known key; known are store, source, sink, route, \
-           delivery, worker, text, template, hints"],
+           mute, delivery, worker, text, template, hints"],
     );
 }
 

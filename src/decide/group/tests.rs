@@ -3,9 +3,11 @@ use std::time::Duration;
 use super::*;
 use crate::{
     decide::{
+        backlog::Fate,
         route::{Matcher, Route, Routes},
         rules::SinkRules,
     },
+    delivery::DeliveryId,
     task::Row,
 };
 
@@ -70,7 +72,7 @@ fn words(opening: &Opening) -> String {
         let members = ids(&mut group.members.iter().map(|member| member.id));
         format!("{} waits [{members}] until {}", group.sink, group.closes_at.as_second())
     });
-    let deliveries = opening.deliveries.iter().map(|delivery| {
+    let deliveries = opening.deliveries.iter().map(|Opened { delivery, .. }| {
         let members = ids(&mut delivery.failures.iter().copied());
         let Delivery { sink, kind, reason, still_open, .. } = delivery;
         format!("{sink} gets {} {reason} [{members}] and {still_open} open", kind.as_str())
@@ -80,9 +82,18 @@ fn words(opening: &Opening) -> String {
     consumed.chain(forming).chain(deliveries).chain(suppressed).collect::<Vec<_>>().join("; ")
 }
 
+fn by<'a>(
+    rules: &'a Rules,
+    silences: &'a Silences,
+    close_all: bool,
+    second: i64,
+) -> Dispatching<'a> {
+    Dispatching { rules, silences, close_all, now: at(second) }
+}
+
 #[track_caller]
 fn check(backlog: Backlog, rules: &Rules, close_all: bool, expected: &str) -> Opening {
-    let opening = dispatch(backlog, rules, close_all, at(100));
+    let opening = dispatch(backlog, by(rules, &Silences::default(), close_all, 100));
     assert_eq!(words(&opening), expected);
     opening
 }
@@ -106,7 +117,7 @@ fn failures_wait_for_company_until_the_group_closes() {
     };
     let second = check(joined, &rules, false, "seed 2 done; mail waits [1,2,3] until 130");
     let due = Backlog { forming: forming(second), ..Backlog::default() };
-    let opening = dispatch(due, &rules, false, at(130));
+    let opening = dispatch(due, by(&rules, &Silences::default(), false, 130));
     assert_eq!(words(&opening), "mail gets task.failed new [1,2,3] and 0 open");
     assert_eq!(opening.closed.len(), 1);
 }
@@ -156,7 +167,8 @@ fn each_selected_sink_gets_its_own_delivery_under_its_own_id() {
         "seed 1 done; chat gets task.failed new [1] and 0 open; \
          mail gets task.failed new [1] and 0 open",
     );
-    let ids: BTreeSet<_> = opening.deliveries.iter().map(|d| d.notice_id.clone()).collect();
+    let ids: BTreeSet<_> =
+        opening.deliveries.iter().map(|one| one.delivery.notice_id.clone()).collect();
     assert_eq!(ids.len(), 2);
 }
 
@@ -165,13 +177,10 @@ fn the_same_failures_give_the_same_id_on_another_host() {
     let rules = rules(vec![route(&[], &["chat"])]);
     let id = |number| {
         let twin = Failure { id: FailureId(number), ..failure(1, "a") };
-        let opening = dispatch(
-            backlog(vec![failed(9, vec![twin])]),
-            &rules,
-            true,
-            at(i64::try_from(number).unwrap()),
-        );
-        opening.deliveries.first().unwrap().notice_id.clone()
+        let silences = Silences::default();
+        let by = by(&rules, &silences, true, i64::try_from(number).unwrap());
+        let opening = dispatch(backlog(vec![failed(9, vec![twin])]), by);
+        opening.deliveries.first().unwrap().delivery.notice_id.clone()
     };
     assert_eq!(id(1), id(77));
 }
@@ -191,11 +200,17 @@ fn cleared_failures_go_only_to_sinks_that_want_them_and_not_if_nobody_was_told()
     let baseline = Failure { origin: Origin::Baseline, ..failure(2, "b") };
     let failures = vec![failure(1, "a"), baseline];
     let ids = failures.iter().map(|failure| failure.id).collect();
-    let seed = Seed::Cleared { source: name("prod"), failures: ids };
+    let seed = Seed::Cleared { source: name("prod"), failures: ids, mass: false };
     let mut rules = rules(vec![route(&[], &["chat", "mail"])]);
     rules.sinks.insert(name("chat"), SinkRules { cleared: true, ..SinkRules::default() });
+    let told = |sink: &str, delivery| Told {
+        delivery: DeliveryId(delivery),
+        sink: name(sink),
+        fate: Fate::Delivered,
+    };
+    let told = BTreeMap::from([(FailureId(1), vec![told("chat", 1), told("mail", 2)])]);
     check(
-        backlog(vec![Seeded { number: 1, seed, failures }]),
+        Backlog { told, ..backlog(vec![Seeded { number: 1, seed, failures }]) },
         &rules,
         true,
         "seed 1 done; chat gets task.cleared cleared [1] and 0 open",

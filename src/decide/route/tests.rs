@@ -54,20 +54,22 @@ fn refused(raw: &str, expected: &str) {
     assert_eq!(Matcher::parse(raw).unwrap_err().to_string(), expected, "{raw}");
 }
 
-/// Routes written as `condition, condition -> sink sink +`, where `+` means `continue`.
+/// Routes written as `condition, condition -> sink sink +`, where `+` means `continue` and two
+/// spaces in front mean one level deeper.
 fn routes(rules: &[&str]) -> Routes {
     let route = |rule: &&str| {
         let (conditions, to) = rule.split_once("->").unwrap();
         let conditions = conditions.split(',').filter(|text| !text.trim().is_empty());
         Route {
+            depth: (rule.len() - rule.trim_start().len()) / 2,
             matchers: conditions.map(|text| Matcher::parse(text).unwrap()).collect(),
             to: to
                 .split_whitespace()
                 .filter(|word| *word != "+")
                 .map(|word| Name::parse(word).unwrap())
                 .collect(),
-            group: Group::default(),
             continues: to.contains('+'),
+            ..Route::default()
         }
     };
     Routes(rules.iter().map(route).collect())
@@ -81,6 +83,7 @@ fn check(rules: &[&str], selected: &str, tried: &str) {
     assert_eq!(actual.join(" "), selected, "{rules:?}");
     let words = |tried: &Tried<'_>| match tried {
         Tried::Matched => "yes".to_owned(),
+        Tried::Passed => "passed".to_owned(),
         Tried::Refused(matcher) => format!("no({matcher})"),
         Tried::NotReached => "-".to_owned(),
     };
@@ -212,37 +215,94 @@ fn a_wrong_or_huge_expression_is_refused() {
 fn the_first_route_that_matches_takes_the_failure() {
     check(
         &["action = bind -> a", "action = reset -> b", "-> c"],
-        "b@1",
+        "b@2",
         "no(action = \"bind\") yes -",
     );
-    check(&["-> a", "-> b"], "a@0", "yes -");
+    check(&["-> a", "-> b"], "a@1", "yes -");
     check(&["action = bind -> a"], "", "no(action = \"bind\")");
     check(&[], "", "");
 }
 
 #[test]
 fn a_route_that_continues_lets_the_next_ones_match_too() {
-    check(&["-> a +", "action = bind -> b +", "-> c"], "a@0 c@2", "yes no(action = \"bind\") yes");
-    check(&["-> a +", "source = prod -> b", "-> c"], "a@0 b@1", "yes yes -");
+    check(&["-> a +", "action = bind -> b +", "-> c"], "a@1 c@3", "yes no(action = \"bind\") yes");
+    check(&["-> a +", "source = prod -> b", "-> c"], "a@1 b@2", "yes yes -");
 }
 
 #[test]
 fn all_conditions_of_a_route_must_hold() {
     check(
         &["action = reset, source = test -> a", "action = reset, source = prod -> b"],
-        "b@1",
+        "b@2",
         "no(source = \"test\") yes",
     );
 }
 
 #[test]
 fn a_sink_of_two_routes_is_told_once_by_the_first() {
-    check(&["-> a b +", "-> b c"], "a@0 b@0 c@1", "yes yes");
+    check(&["-> a b +", "-> b c"], "a@1 b@1 c@2", "yes yes");
 }
 
 #[test]
 fn a_route_to_nobody_takes_the_failure_all_the_same() {
     check(&["action = reset ->", "-> a"], "", "yes -");
+}
+
+#[test]
+fn a_route_hands_the_failure_to_those_within_it() {
+    let tree =
+        ["action = reset -> a", "  keypair = k -> b", "  server_name =~ web-.* -> c", "-> d"];
+    check(&tree, "c@3", "passed no(keypair = \"k\") yes -");
+    check(
+        &["action = bind -> a", "  -> b", "    -> c", "-> d"],
+        "d@4",
+        "no(action = \"bind\") - - yes",
+    );
+    check(&["-> a", "  -> b", "    -> c", "  -> d"], "c@3", "passed passed yes -");
+}
+
+#[test]
+fn a_route_keeps_what_none_within_it_takes() {
+    check(
+        &["action = reset -> a", "  action = bind -> b", "  region = x -> c", "-> d"],
+        "a@1",
+        "yes no(action = \"bind\") no(region = \"x\") -",
+    );
+    check(
+        &["-> a", "  -> b", "    region = x -> c", "  -> d"],
+        "b@2",
+        "passed yes no(region = \"x\") -",
+    );
+}
+
+#[test]
+fn a_route_that_continues_lets_its_next_siblings_match_and_no_others() {
+    check(&["-> a", "  -> b +", "  -> c +", "  -> d"], "b@2 c@3 d@4", "passed yes yes yes");
+    check(&["-> a", "  -> b +", "-> c"], "b@2", "passed yes -");
+    check(&["-> a +", "  -> b", "  -> c", "-> d"], "b@2 d@4", "passed yes - yes");
+    check(&["-> a", "  -> b +", "  region = x -> c"], "b@2", "passed yes no(region = \"x\")");
+}
+
+#[test]
+fn a_sink_is_told_once_by_the_first_route_of_the_whole_tree() {
+    check(&["-> a +", "  -> b c", "-> c a b d"], "b@2 c@2 a@3 d@3", "passed yes yes");
+}
+
+#[test]
+fn a_route_to_nobody_keeps_the_failure_from_the_one_around_it() {
+    check(&["-> a", "  action = reset ->", "-> b"], "", "passed yes -");
+    check(&["-> a", "  -> +", "  -> b"], "b@3", "passed yes yes");
+}
+
+#[test]
+fn siblings_are_told_apart_from_what_lies_within_them() {
+    let routes = routes(&["-> a", "  -> b", "    -> c", "  -> d", "-> e"]);
+    let numbers = |siblings: Siblings<'_>| siblings.map(|one| one.number()).collect::<Vec<_>>();
+    assert_eq!(numbers(routes.top()), [1, 5]);
+    let first = routes.top().next().unwrap();
+    assert_eq!(numbers(first.within.clone()), [2, 4]);
+    assert_eq!(numbers(first.within.clone().next().unwrap().within), [3]);
+    assert_eq!(numbers(routes.top().nth(1).unwrap().within), [0; 0]);
 }
 
 #[test]

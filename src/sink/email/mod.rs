@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
-use super::{Build, Kind, Parcel, Receipt, Sink, SinkError};
+use super::{Build, Kind, Parcel, Reader, Receipt, Sink, SinkError};
 use crate::{
     delivery::Verdict,
     notice::Notice,
@@ -44,6 +44,8 @@ use server::{Server, Session};
 pub(super) const KIND: Kind = Kind {
     name: "email",
     summary: "Mail by SMTP with TLS, text and HTML",
+    reader: Reader::People,
+    limit: None,
     example: r#"
 name = "ops-mail"
 kind = "email"

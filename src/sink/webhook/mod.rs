@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Build, Kind, Parcel, Receipt, Sink, SinkError, ca,
+    Build, Kind, Parcel, Reader, Receipt, Sink, SinkError, ca,
     http::{Endpoint, Redactor},
 };
 use crate::{
@@ -37,6 +37,8 @@ use signature::{Key, signature};
 pub(super) const KIND: Kind = Kind {
     name: "webhook",
     summary: "JSON by HTTP POST, signed after Standard Webhooks",
+    reader: Reader::Programs,
+    limit: None,
     example: r#"
 name = "oncall"
 kind = "webhook"

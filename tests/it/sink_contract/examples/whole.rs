@@ -37,7 +37,12 @@ fn large(kind: NoticeKind, reason: &str, listed: u64, total: u32) -> Notice {
     let failures = many(listed).failures;
     let tally = (u64::from(total) > listed).then(tally);
     let since = Some(at("2026-11-23T08:48:00Z"));
-    Notice { total, tally, since, ..notice(kind, reason, failures) }
+    let so_far = match kind {
+        NoticeKind::StormOpened => total,
+        NoticeKind::StormUpdated | NoticeKind::StormClosed => total + 240,
+        _ => 0,
+    };
+    Notice { total, tally, since, so_far, ..notice(kind, reason, failures) }
 }
 
 /// Failures of two sources, as if nothing about them were shared.
@@ -144,7 +149,7 @@ pub(super) fn all() -> Vec<(&'static str, Notice)> {
         ("digest_schedule", of_several_sources(scheduled)),
         ("storm_opened", large(NoticeKind::StormOpened, "storm", 3, 240)),
         ("storm_updated", of_several_sources(large(NoticeKind::StormUpdated, "storm", 3, 57))),
-        ("storm_closed", large(NoticeKind::StormClosed, "storm", 0, 240)),
+        ("storm_closed", large(NoticeKind::StormClosed, "storm", 0, 31)),
         ("blind", blind()),
         ("sighted", sighted()),
         ("sink_failing", sink_failing()),

@@ -1,0 +1,204 @@
+//! What dispatch works on and what it decides: seeds, groups, openings.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{coverage::CoverageLog, health::SinkState};
+use crate::{
+    delivery::{Cleared, Delivery, DeliveryId, Hold, Remind, Suppressed},
+    failure::{Failure, FailureId},
+    name::Name,
+    notice::{Member, NoticeKind},
+    silence::Silence,
+    task::TaskKey,
+};
+
+/// What has to be told, before anybody decided to whom. Written with what caused it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Seed {
+    /// Failures were recorded or reappeared.
+    Failed {
+        /// Of one source.
+        source: Name,
+        /// Ascending.
+        failures: Vec<FailureId>,
+    },
+    /// Failures are no longer listed.
+    Cleared {
+        /// Of one source.
+        source: Name,
+        /// Ascending.
+        failures: Vec<FailureId>,
+        /// So many went at once that they are told as one.
+        mass: bool,
+    },
+    /// A source got its baseline.
+    Watching {
+        /// The source.
+        source: Name,
+        /// When.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        at: Timestamp,
+        /// Failures that stand and are not told singly.
+        standing: u64,
+        /// Whether an earlier store was lost.
+        lost: bool,
+    },
+}
+
+/// A seed and the failures it names.
+#[derive(Clone, Debug)]
+pub struct Seeded {
+    /// Its number in the store.
+    pub number: u64,
+    /// What has to be told.
+    pub seed: Seed,
+    /// In its order. One that was forgotten meanwhile is missing.
+    pub failures: Vec<Failure>,
+}
+
+/// A group that is still open. This is the stored form.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Forming {
+    /// What its members have in common; its key in the store.
+    pub key: String,
+    /// As in [`Delivery`].
+    pub route: u32,
+    /// As in [`Delivery`].
+    pub sink: Name,
+    /// As in [`Delivery`].
+    pub source: Name,
+    /// As in [`Delivery`].
+    pub kind: NoticeKind,
+    /// As in [`Delivery`].
+    pub reason: String,
+    /// In the order of joining.
+    pub members: Vec<Member>,
+    /// Those of them that have cleared.
+    pub cleared: Vec<Cleared>,
+    /// When it closes.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub closes_at: Timestamp,
+    /// Mute windows of its route.
+    pub mute: Vec<Name>,
+    /// When the digest of its route is due, if it has one.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    pub digest_at: Option<Timestamp>,
+    /// As in [`Delivery`].
+    pub remind: Option<Remind>,
+}
+
+/// What is known about a source when its notices are closed.
+#[derive(Clone, Debug, Default)]
+pub struct SourceView {
+    /// Failures that stand.
+    pub standing: u64,
+    /// Its polls lately.
+    pub coverage: CoverageLog,
+    /// Its last complete poll.
+    pub last_complete_at: Option<Timestamp>,
+}
+
+/// A delivery that speaks for a failure. One that was folded is followed to where it went.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// To whom.
+    pub sink: Name,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fate {
+    /// It waits for its time, or is being attempted.
+    Pending {
+        /// Whether its content may still change: it is not being attempted, and no attempt can
+        /// have been accepted.
+        amendable: bool,
+    },
+    /// It is kept back.
+    Held(Hold),
+    /// The sink has it.
+    Delivered,
+    /// It was given up, or nobody wanted it.
+    Over,
+}
+
+/// Everything that dispatch has to work on.
+#[derive(Clone, Debug, Default)]
+pub struct Backlog {
+    /// Oldest first.
+    pub seeds: Vec<Seeded>,
+    /// Open groups by key.
+    pub forming: BTreeMap<String, Forming>,
+    /// Members of groups that close now, if a silence might hold them.
+    pub members: BTreeMap<FailureId, Failure>,
+    /// Who was told of what cleared.
+    pub told: BTreeMap<FailureId, Vec<Told>>,
+    /// Each source that a seed or a group names.
+    pub sources: BTreeMap<Name, SourceView>,
+    /// Each sink that is not as it was at first.
+    pub sinks: BTreeMap<Name, SinkState>,
+    /// Every silence that is remembered.
+    pub silences: Arc<Vec<Silence>>,
+}
+
+/// Content that changes before it could be told: these cleared.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Amended {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// What cleared, and its task's key.
+    pub cleared: Vec<(Cleared, TaskKey)>,
+}
+
+/// A delivery to open, and all that it speaks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Opened {
+    /// Its number is given by the store.
+    pub delivery: Delivery,
+    /// All of them, ascending, where that is more than the delivery lists. Else empty.
+    pub members: Vec<FailureId>,
+}
+
+impl Opened {
+    /// All failures that it speaks for, ascending.
+    #[must_use]
+    pub fn all(&self) -> &[FailureId] {
+        if self.members.is_empty() { &self.delivery.failures } else { &self.members }
+    }
+}
+
+/// What dispatch decided: one transaction.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Opening {
+    /// Seeds that are done.
+    pub consumed: Vec<u64>,
+    /// Groups that were opened or joined, as they are now.
+    pub forming: Vec<Forming>,
+    /// Keys of groups that closed.
+    pub closed: Vec<String>,
+    /// Deliveries to open.
+    pub deliveries: Vec<Opened>,
+    /// Pending deliveries whose content changes.
+    pub amended: Vec<Amended>,
+    /// Failures that nobody is told about.
+    pub suppressed: Vec<(FailureId, Suppressed)>,
+    /// For each sink the failures that were sent its way.
+    pub routed: BTreeMap<Name, u64>,
+    /// Sinks whose storm or count changed.
+    pub sinks: BTreeMap<Name, SinkState>,
+}
+
+impl Opening {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

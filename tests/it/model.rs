@@ -1,0 +1,77 @@
+//! Random histories against a small model of what must be true after each step.
+//!
+//! The real steps run on the store in memory, with sinks that answer as the history says and a
+//! clock that it moves. What must hold:
+//!
+//! * The account is even: what was sent a sink's way is told, held, suppressed, dead, merged or
+//!   on its way, and nothing else.
+//! * Each failure is, for each sink, in one place.
+//! * A notice id always comes with the same bytes, and no failure is told under two ids.
+//! * Once everything answers and every hold has ended, nothing is left on its way, and each
+//!   failure that a route sent to a sink was told there, or there is a reason on record.
+//!
+//! A history that breaks one of these shrinks to a short script. Put it into `tests/scripts/`:
+//! every script there is run again.
+
+mod ops;
+mod world;
+
+use std::fs;
+
+use ops::Op;
+use proptest::{
+    prelude::*,
+    test_runner::{TestError, TestRunner},
+};
+use world::World;
+
+/// Histories per run, unless `TASKBELL_MODEL_CASES` says otherwise.
+const CASES: u32 = 300;
+
+fn run(script: &[Op]) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut world = World::new().await;
+        for (nth, op) in script.iter().enumerate() {
+            world.step(*op).await;
+            world.check().await.map_err(|problem| format!("after step {}: {problem}", nth + 1))?;
+        }
+        world.settle_down().await;
+        world.check().await.map_err(|problem| format!("at rest: {problem}"))?;
+        world.check_at_rest().await.map_err(|problem| format!("at rest: {problem}"))
+    })
+}
+
+#[test]
+fn random_histories_lose_nothing_and_tell_nothing_twice() {
+    let cases = std::env::var("TASKBELL_MODEL_CASES").ok().and_then(|text| text.parse().ok());
+    let config = ProptestConfig {
+        cases: cases.unwrap_or(CASES),
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..ProptestConfig::default()
+    };
+    let mut runner = TestRunner::new(config);
+    let scripts = prop::collection::vec(ops::any_op(), 1..40);
+    let result = runner.run(&scripts, |script| run(&script).map_err(TestCaseError::fail));
+    if let Err(TestError::Fail(reason, script)) = result {
+        let script: String = script.iter().map(|op| format!("{op}\n")).collect();
+        panic!("{reason}\n{script}");
+    }
+    result.unwrap();
+}
+
+#[test]
+fn histories_that_once_went_wrong_go_right() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let script: Vec<Op> = lines.map(|line| line.parse().unwrap()).collect();
+        run(&script).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
+        count += 1;
+    }
+    assert!(0 < count, "there are scripts");
+}
