@@ -7,10 +7,7 @@ use thiserror::Error;
 use crate::{
     clock::{Clock, SystemClock},
     config::{Config, ConfigError},
-    decide::{
-        diff::DiffPolicy,
-        rules::{Rules, SourceFacts},
-    },
+    decide::diff::DiffPolicy,
     exit::Exit,
     http::Clients,
     store::{self, Store, StoreError},
@@ -56,17 +53,7 @@ pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigEr
     let clients = Clients::default();
     let sources = config.build_sources(&clock, &clients)?;
     let sinks = config.build_sinks(&clients)?;
-    let facts = sources.iter().zip(&config.sources).map(|(source, written)| {
-        let facts = SourceFacts { info: source.info().clone(), labels: written.labels.clone() };
-        (written.name.clone(), facts)
-    });
-    let sink_rules = config.sinks.iter().map(|sink| (sink.name.clone(), sink.rules.clone()));
-    let rules = Arc::new(Rules {
-        routes: config.routes.clone(),
-        sinks: sink_rules.collect(),
-        sources: facts.collect(),
-        windows: config.windows.clone(),
-    });
+    let rules = Arc::new(config.rules());
     let retry = Arc::new(config.retry.clone());
     let lanes = sinks.into_iter().zip(&config.sinks).map(|(sink, written)| Lane {
         name: written.name.clone(),

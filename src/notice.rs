@@ -160,6 +160,20 @@ impl NoticeId {
 }
 
 impl NoticeId {
+    /// Names several notices as one, for the name of the notice that takes their place: what is
+    /// put together anew, of others, has another name.
+    #[must_use]
+    pub fn joined<'a>(ids: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut hash = Sha256::new();
+        for id in ids {
+            let id: &'a Self = id;
+            hash.update(id.hash);
+        }
+        let mut short = [0; 20];
+        short.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        Self::from(short)
+    }
+
     /// Names the notice that this one becomes when `cleared` of its members cleared before it
     /// could be told.
     #[must_use]

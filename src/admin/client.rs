@@ -2,11 +2,11 @@
 
 use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use reqwest::header::CONTENT_TYPE;
+use serde_json::Value;
 use thiserror::Error;
 
-use super::{Admin, AdminError, ListQuery, TestKind, socket};
+use super::{Admin, AdminError, ask::Ask, socket};
 use crate::{
     app::{self, AppError},
     config::Config,
@@ -105,148 +105,37 @@ impl Client {
         Ok(Some(Self::Remote(client)))
     }
 
-    /// `source list`.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`], as with every question.
-    pub async fn sources(&self) -> Result<Value, ClientError> {
-        match self {
-            Self::Local(admin) => Ok(admin.sources().await?),
-            Self::Remote(client) => ask(client, Method::GET, "sources", None).await,
-        }
-    }
-
-    /// `sink list`.
+    /// Asks.
     ///
     /// # Errors
     ///
     /// [`ClientError`].
-    pub async fn sinks(&self) -> Result<Value, ClientError> {
+    pub async fn ask(&self, ask: Ask) -> Result<Value, ClientError> {
         match self {
-            Self::Local(admin) => Ok(admin.sinks().await?),
-            Self::Remote(client) => ask(client, Method::GET, "sinks", None).await,
-        }
-    }
-
-    /// `sink test`.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`].
-    pub async fn test_sink(&self, sink: &str, kind: TestKind) -> Result<Value, ClientError> {
-        match self {
-            Self::Local(admin) => Ok(admin.test_sink(sink, kind).await?),
-            Self::Remote(client) => {
-                let path = format!("sinks/{}/test", segment(sink));
-                ask(client, Method::POST, &path, Some(&json!({ "kind": kind }))).await
-            }
-        }
-    }
-
-    /// `failure list`.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`].
-    pub async fn failures(&self, query: &ListQuery) -> Result<Value, ClientError> {
-        match self {
-            Self::Local(admin) => Ok(admin.failures(query).await?),
-            Self::Remote(client) => ask(client, Method::GET, "failures", Some(&json!(query))).await,
-        }
-    }
-
-    /// `failure show` and `failure explain`.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`].
-    pub async fn failure(&self, id: &str) -> Result<Value, ClientError> {
-        match self {
-            Self::Local(admin) => Ok(admin.failure(id).await?),
-            Self::Remote(client) => {
-                ask(client, Method::GET, &format!("failures/{}", segment(id)), None).await
-            }
-        }
-    }
-
-    /// `delivery list`.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`].
-    pub async fn deliveries(&self, query: &ListQuery) -> Result<Value, ClientError> {
-        match self {
-            Self::Local(admin) => Ok(admin.deliveries(query).await?),
-            Self::Remote(client) => {
-                ask(client, Method::GET, "deliveries", Some(&json!(query))).await
-            }
-        }
-    }
-
-    /// `delivery show`.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`].
-    pub async fn delivery(&self, id: u64) -> Result<Value, ClientError> {
-        match self {
-            Self::Local(admin) => Ok(admin.delivery(id).await?),
-            Self::Remote(client) => {
-                ask(client, Method::GET, &format!("deliveries/{id}"), None).await
-            }
-        }
-    }
-
-    /// `delivery retry`, for one.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`].
-    pub async fn retry(&self, id: u64) -> Result<Value, ClientError> {
-        match self {
-            Self::Local(admin) => Ok(admin.retry(vec![id]).await?),
-            Self::Remote(client) => {
-                ask(client, Method::POST, &format!("deliveries/{id}/retry"), None).await
-            }
-        }
-    }
-
-    /// `plan`.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`].
-    pub async fn plan(&self) -> Result<Value, ClientError> {
-        match self {
-            Self::Local(admin) => Ok(admin.plan().await?),
-            Self::Remote(client) => ask(client, Method::POST, "plan", None).await,
+            Self::Local(admin) => Ok(admin.answer(ask).await?),
+            Self::Remote(client) => remote(client, &ask).await,
         }
     }
 }
 
-fn segment(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
-async fn ask(
-    client: &reqwest::Client,
-    method: Method,
-    path: &str,
-    query: Option<&Value>,
-) -> Result<Value, ClientError> {
+async fn remote(client: &reqwest::Client, ask: &Ask) -> Result<Value, ClientError> {
+    let (method, path, query, body) = ask.request();
     let mut url = url::Url::parse("http://daemon/api/v1/").expect("a valid URL");
-    if let Ok(joined) = url.join(path) {
+    if let Ok(joined) = url.join(&path) {
         url = joined;
     }
     if let Some(Value::Object(query)) = query {
         let mut pairs = url.query_pairs_mut();
         for (key, value) in query {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            pairs.append_pair(key, &text);
+            pairs.append_pair(&key, &text);
         }
     }
-    let response = client.request(method, url).send().await.map_err(ClientError::Mute)?;
+    let mut request = client.request(method, url);
+    if let Some(body) = body {
+        request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+    }
+    let response = request.send().await.map_err(ClientError::Mute)?;
     let accepted = response.status().is_success();
     let body = http::read_capped(response, ANSWER_BYTES_MAX).await.map_err(ClientError::Answer)?;
     let value: Value = serde_json::from_slice(&body).map_err(ClientError::Json)?;

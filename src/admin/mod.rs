@@ -16,12 +16,15 @@ use crate::{
     name::Name,
     sink::{Parcel, Receipt},
     store::{DeliveryQuery, FailureQuery, StoreError},
-    task::Row,
     worker::{Worker, daemon::Waker, plan},
 };
 
+pub mod ask;
 pub mod client;
+mod compare;
 pub mod explain;
+mod metrics;
+pub mod operate;
 mod sample;
 pub mod socket;
 
@@ -158,13 +161,7 @@ impl Admin {
     /// [`AdminError`].
     pub async fn failure(&self, id: &str) -> Result<Value, AdminError> {
         let unknown = || AdminError::NotFound(format!("no failure `{id}` is recorded"));
-        let number = if let Ok(number) = id.parse() {
-            FailureId(number)
-        } else {
-            let row = Row { task_id: Some(id.into()), ..Row::default() };
-            let found = self.worker.store.find_task(row.key()).await?;
-            found.into_iter().max().ok_or_else(unknown)?
-        };
+        let number = self.find(id).await?;
         let detail = self.worker.store.failure(number).await?.ok_or_else(unknown)?;
         let mut view = failure_view(&detail.failure);
         let silences = self.worker.store.silences().await?;
@@ -254,11 +251,13 @@ impl Admin {
     /// [`AdminError`].
     pub async fn sinks(&self) -> Result<Value, AdminError> {
         let owed = self.worker.store.owed().await?;
+        let states = self.worker.store.sinks().await?;
         let mut rows: Vec<Value> = Vec::new();
         let configured = self.worker.lanes.iter().map(|lane| (&lane.name, true));
         let gone = owed.keys().filter(|name| self.worker.lane(name.as_str()).is_none());
         for (name, configured) in configured.chain(gone.map(|name| (name, false))) {
             let owed = owed.get(name).copied().unwrap_or_default();
+            let state = states.get(name).cloned().unwrap_or_default();
             rows.push(json!({
                 "name": name,
                 "configured": configured,
@@ -266,6 +265,10 @@ impl Admin {
                 "held": owed.held,
                 "dead": owed.dead,
                 "oldest_pending_at": owed.oldest,
+                "gate": state.gate.as_str(),
+                "failing_since": state.failing_since,
+                "last_error": (!state.last_error.is_empty()).then_some(state.last_error),
+                "storm_since": state.storm.map(|storm| storm.since),
             }));
         }
         Ok(Value::Array(rows))
@@ -306,40 +309,48 @@ impl Admin {
     ///
     /// [`AdminError`].
     pub async fn plan(&self) -> Result<Value, AdminError> {
-        let plan = plan::plan(&self.worker).await?;
-        let polls = plan.sources.iter().map(|poll| {
-            json!({
-                "source": poll.source,
-                "new": poll.new,
-                "baseline": poll.baseline,
-                "cleared": poll.cleared,
-                "error": poll.error,
-                "class": poll.class.map(crate::source::FaultClass::as_str),
-                "exit": poll.class.map(|class| crate::exit::Exit::of_fault(class).code()),
-            })
-        });
-        let notices = plan.notices.iter().map(|planned| {
-            let failures: Value = planned.notice.failures.iter().map(failure_view).collect();
-            json!({
-                "at": planned.at,
-                "route": planned.route,
-                "sink": planned.notice.sink,
-                "type": planned.notice.kind.as_str(),
-                "reason": planned.notice.reason,
-                "owed_already": planned.owed_already,
-                "still_open": planned.notice.still_open,
-                "failures": failures,
-            })
-        });
-        let untold = plan.suppressed.iter().map(
-            |(failure, why)| json!({ "failure": failure_view(failure), "why": why.to_string() }),
-        );
-        Ok(json!({
-            "polls": polls.collect::<Vec<_>>(),
-            "notices": notices.collect::<Vec<_>>(),
-            "told_to_nobody": untold.collect::<Vec<_>>(),
-        }))
+        let found = plan::look(&self.worker).await?;
+        let now = self.worker.clock.now();
+        Ok(plan_view(&plan::decide(&found, &self.worker.rules, now)))
     }
+}
+
+/// A plan as the API shows it.
+fn plan_view(plan: &plan::Plan) -> Value {
+    let polls = plan.sources.iter().map(|poll| {
+        json!({
+            "source": poll.source,
+            "new": poll.new,
+            "baseline": poll.baseline,
+            "cleared": poll.cleared,
+            "error": poll.error,
+            "class": poll.class.map(crate::source::FaultClass::as_str),
+            "exit": poll.class.map(|class| crate::exit::Exit::of_fault(class).code()),
+        })
+    });
+    let notices = plan.notices.iter().map(|planned| {
+        let failures: Value = planned.notice.failures.iter().map(failure_view).collect();
+        json!({
+            "at": planned.at,
+            "route": planned.route,
+            "sink": planned.notice.sink,
+            "type": planned.notice.kind.as_str(),
+            "reason": planned.notice.reason,
+            "owed_already": planned.owed_already,
+            "held_by": planned.held,
+            "still_open": planned.notice.still_open,
+            "failures": failures,
+        })
+    });
+    let untold = plan
+        .suppressed
+        .iter()
+        .map(|(failure, why)| json!({ "failure": failure_view(failure), "why": why.to_string() }));
+    json!({
+        "polls": polls.collect::<Vec<_>>(),
+        "notices": notices.collect::<Vec<_>>(),
+        "told_to_nobody": untold.collect::<Vec<_>>(),
+    })
 }
 
 /// A failure as the API shows it.

@@ -6,11 +6,13 @@ use super::{Output, out};
 use crate::{
     admin::{
         ListQuery, TestKind,
+        ask::Ask,
         client::{Client, ClientError},
+        operate::NewAck,
     },
     config::Config,
     exit::Exit,
-    sink,
+    options, sink,
 };
 
 /// `source …`.
@@ -27,6 +29,14 @@ pub(super) enum SinkCommand {
     List,
     /// The kinds of sinks there are
     Kinds,
+    /// Send a test; if it is taken, let what was kept back go
+    Probe {
+        /// The sink's name
+        name: String,
+        /// Also make the sink's dead deliveries due again
+        #[arg(long)]
+        resend: bool,
+    },
     /// Send one message that is marked as a test
     Test {
         /// The sink's name
@@ -47,6 +57,22 @@ pub(super) enum FailureCommand {
         /// Its number, or the cloud's task id
         id: String,
     },
+    /// Look after a failure: no more reminders of it
+    Ack {
+        /// Its number, or the cloud's task id
+        id: String,
+        /// Who looks after it [default: you]
+        #[arg(long)]
+        by: Option<String>,
+        /// What is being done
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Take an acknowledgement back
+    Unack {
+        /// Its number, or the cloud's task id
+        id: String,
+    },
     /// What happened to a failure, and whether you were told
     Explain {
         /// Its number, or the cloud's task id
@@ -64,6 +90,12 @@ pub(super) enum DeliveryCommand {
         /// Its number
         id: u64,
     },
+    /// End deliveries without telling anybody
+    Cancel {
+        /// Their numbers
+        #[arg(required = true)]
+        ids: Vec<u64>,
+    },
     /// Make pending, held or dead deliveries due now
     Retry {
         /// Their numbers
@@ -75,7 +107,7 @@ pub(super) enum DeliveryCommand {
 /// What a list is narrowed to.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ListArgs {
-    /// Only in this state: open or cleared; pending, held, delivered or dead
+    /// Only in this state: open or cleared; pending, held, delivered, dead, folded or suppressed
     #[arg(long)]
     state: Option<String>,
     /// Only of this source
@@ -96,7 +128,7 @@ pub(super) struct ListArgs {
 }
 
 impl ListArgs {
-    fn query(&self) -> ListQuery {
+    pub(super) fn query(&self) -> ListQuery {
         ListQuery {
             source: self.source.clone(),
             sink: self.sink.clone(),
@@ -109,7 +141,7 @@ impl ListArgs {
 }
 
 /// Prints an answer: as it is, or as `table` makes it.
-fn print(
+pub(super) fn print(
     answer: Result<Value, ClientError>,
     output: Output,
     table: impl FnOnce(&Value) -> Exit,
@@ -121,12 +153,18 @@ fn print(
     }
 }
 
-async fn client(config: &Config) -> Result<Client, ClientError> {
-    Client::open(config, "an admin command").await
+/// Asks the daemon, or the store.
+pub(super) async fn ask(config: &Config, ask: Ask) -> Result<Value, ClientError> {
+    Client::open(config, "an admin command").await?.ask(ask).await
+}
+
+/// Who we are, for what is recorded with a name.
+pub(super) fn user() -> String {
+    options::env("SUDO_USER").or_else(|| options::env("USER")).unwrap_or_else(|| "root".to_owned())
 }
 
 /// A field of a row as a cell. A path is dotted.
-fn cell(row: &Value, path: &str) -> String {
+pub(super) fn cell(row: &Value, path: &str) -> String {
     let value = path.split('.').try_fold(row, |value, key| value.get(key));
     match value {
         None | Some(Value::Null) => "-".to_owned(),
@@ -139,7 +177,7 @@ fn cell(row: &Value, path: &str) -> String {
 }
 
 /// Prints a list with the given heads and fields.
-fn list(value: &Value, columns: &[(&str, &str)]) -> Exit {
+pub(super) fn list(value: &Value, columns: &[(&str, &str)]) -> Exit {
     let rows: Vec<Vec<String>> = value
         .as_array()
         .into_iter()
@@ -151,7 +189,7 @@ fn list(value: &Value, columns: &[(&str, &str)]) -> Exit {
 }
 
 /// Prints one thing, a field a line.
-fn show(value: &Value) -> Exit {
+pub(super) fn show(value: &Value) -> Exit {
     let rows: Vec<Vec<String>> = value
         .as_object()
         .into_iter()
@@ -164,7 +202,7 @@ fn show(value: &Value) -> Exit {
 
 pub(super) async fn source(config: &Config, command: &SourceCommand, output: Output) -> Exit {
     let SourceCommand::List = command;
-    let answer = async { client(config).await?.sources().await }.await;
+    let answer = ask(config, Ask::Sources).await;
     print(answer, output, |value| {
         list(
             value,
@@ -195,38 +233,50 @@ pub(super) async fn sink(config: &Config, command: &SinkCommand, output: Output)
     match command {
         SinkCommand::Kinds => kinds(output),
         SinkCommand::List => {
-            let answer = async { client(config).await?.sinks().await }.await;
+            let answer = ask(config, Ask::Sinks).await;
             print(answer, output, |value| {
                 list(
                     value,
                     &[
                         ("NAME", "name"),
-                        ("CONFIGURED", "configured"),
+                        ("GATE", "gate"),
                         ("PENDING", "pending"),
                         ("HELD", "held"),
                         ("DEAD", "dead"),
                         ("OLDEST PENDING", "oldest_pending_at"),
+                        ("STORM SINCE", "storm_since"),
+                        ("LAST ERROR", "last_error"),
                     ],
                 )
             })
         }
         SinkCommand::Test { name, kind } => {
-            let answer = async { client(config).await?.test_sink(name, *kind).await }.await;
-            let taken = |value: &Value| value.get("accepted") == Some(&Value::Bool(true));
-            let held = answer.as_ref().is_ok_and(taken);
-            let printed = print(answer, output, |value| {
-                let (answer, ms) = (cell(value, "answer"), cell(value, "latency_ms"));
-                out::line(&format!("{name}: {answer} ({ms} ms)"))
-            });
-            if held { printed } else { printed.max(Exit::Failed) }
+            tested(name, ask(config, Ask::TestSink(name.clone(), *kind)).await, output)
+        }
+        SinkCommand::Probe { name, resend } => {
+            tested(name, ask(config, Ask::ProbeSink(name.clone(), *resend)).await, output)
         }
     }
+}
+
+/// Prints what a sink said to a test.
+fn tested(name: &str, answer: Result<Value, ClientError>, output: Output) -> Exit {
+    let taken = |value: &Value| value.get("accepted") == Some(&Value::Bool(true));
+    let held = answer.as_ref().is_ok_and(taken);
+    let printed = print(answer, output, |value| {
+        let (answer, ms) = (cell(value, "answer"), cell(value, "latency_ms"));
+        let resent = value.get("resent").and_then(Value::as_array).map_or(0, Vec::len);
+        let again =
+            if resent == 0 { String::new() } else { format!("; {resent} dead are due again") };
+        out::line(&format!("{name}: {answer} ({ms} ms){again}"))
+    });
+    if held { printed } else { printed.max(Exit::Failed) }
 }
 
 pub(super) async fn failure(config: &Config, command: &FailureCommand, output: Output) -> Exit {
     match command {
         FailureCommand::List(args) => {
-            let answer = async { client(config).await?.failures(&args.query()).await }.await;
+            let answer = ask(config, Ask::Failures(args.query())).await;
             print(answer, output, |value| {
                 list(
                     value,
@@ -243,12 +293,26 @@ pub(super) async fn failure(config: &Config, command: &FailureCommand, output: O
                 )
             })
         }
+        FailureCommand::Ack { id, by, comment } => {
+            let by = by.clone().unwrap_or_else(user);
+            let ack = NewAck { by: by.clone(), comment: comment.clone() };
+            let answer = ask(config, Ask::Acknowledge(id.clone(), Some(ack))).await;
+            print(answer, output, |value| {
+                out::line(&format!("failure {} is looked after by {by}", cell(value, "id")))
+            })
+        }
+        FailureCommand::Unack { id } => {
+            let answer = ask(config, Ask::Acknowledge(id.clone(), None)).await;
+            print(answer, output, |value| {
+                out::line(&format!("failure {} is no longer acknowledged", cell(value, "id")))
+            })
+        }
         FailureCommand::Show { id } => {
-            let answer = async { client(config).await?.failure(id).await }.await;
+            let answer = ask(config, Ask::Failure(id.clone())).await;
             print(answer, output, show)
         }
         FailureCommand::Explain { id } => {
-            let answer = async { client(config).await?.failure(id).await }.await;
+            let answer = ask(config, Ask::Failure(id.clone())).await;
             print(answer, output, |value| {
                 let steps = value.get("steps").and_then(Value::as_array).into_iter().flatten();
                 let steps = steps.map(|step| {
@@ -265,7 +329,7 @@ pub(super) async fn failure(config: &Config, command: &FailureCommand, output: O
 pub(super) async fn delivery(config: &Config, command: &DeliveryCommand, output: Output) -> Exit {
     match command {
         DeliveryCommand::List(args) => {
-            let answer = async { client(config).await?.deliveries(&args.query()).await }.await;
+            let answer = ask(config, Ask::Deliveries(args.query())).await;
             print(answer, output, |value| {
                 list(
                     value,
@@ -283,17 +347,13 @@ pub(super) async fn delivery(config: &Config, command: &DeliveryCommand, output:
             })
         }
         DeliveryCommand::Show { id } => {
-            let answer = async { client(config).await?.delivery(*id).await }.await;
+            let answer = ask(config, Ask::Delivery(*id)).await;
             print(answer, output, show)
         }
         DeliveryCommand::Retry { ids } => {
-            let client = match client(config).await {
-                Ok(client) => client,
-                Err(error) => return out::fail(&error, None, Exit::from(&error)),
-            };
             let mut exit = Exit::Done;
             for id in ids {
-                exit = exit.max(print(client.retry(*id).await, output, |value| {
+                exit = exit.max(print(ask(config, Ask::Retry(*id)).await, output, |value| {
                     let running = value.get("running") == Some(&Value::Bool(true));
                     let when = if running { "now" } else { "at the next `run` or `once`" };
                     out::line(&format!("delivery {id} is due; it is tried {when}"))
@@ -301,66 +361,14 @@ pub(super) async fn delivery(config: &Config, command: &DeliveryCommand, output:
             }
             exit
         }
-    }
-}
-
-/// `plan`.
-pub(super) async fn plan(config: &Config, output: Output) -> Exit {
-    let answer = async { client(config).await?.plan().await }.await;
-    let polls = |value: &Value| value.get("polls").and_then(Value::as_array).cloned();
-    let codes = answer.as_ref().ok().and_then(polls).unwrap_or_default();
-    let refused = codes.iter().filter_map(|poll| poll.get("exit")?.as_u64()).max();
-    let printed = print(answer, output, |value| out::text_as_is(&plan_text(value)));
-    printed.max(match refused {
-        Some(77) => Exit::CredentialsRefused,
-        Some(_) => Exit::SourceUnavailable,
-        None => Exit::Done,
-    })
-}
-
-fn plan_text(plan: &Value) -> String {
-    let rows = |key: &str| plan.get(key).and_then(Value::as_array).into_iter().flatten();
-    let mut lines: Vec<String> = rows("polls").map(poll_line).collect();
-    if rows("notices").next().is_none() {
-        lines.push("nothing would be told".to_owned());
-    }
-    for notice in rows("notices") {
-        let field = |key| cell(notice, key);
-        lines.push(format!(
-            "{} to {} by route {} at {} ({})",
-            field("type"),
-            field("sink"),
-            field("route"),
-            field("at"),
-            field("reason")
-        ));
-        let failures = notice.get("failures").and_then(Value::as_array).into_iter().flatten();
-        lines.extend(failures.map(|failure| {
-            let field = |key| cell(failure, key);
-            format!(
-                "  {} of {} on {}: {} {}",
-                field("action"),
-                field("keypair"),
-                field("server.name"),
-                field("error_code"),
-                field("error_message")
-            )
-        }));
-    }
-    lines.join("\n") + "\n"
-}
-
-fn poll_line(poll: &Value) -> String {
-    let field = |key| cell(poll, key);
-    let line = format!(
-        "{}: {} new, {} recorded without telling, {} cleared",
-        field("source"),
-        field("new"),
-        field("baseline"),
-        field("cleared")
-    );
-    match poll.get("error") {
-        Some(Value::String(error)) => format!("{line}; {}: {error}", field("class")),
-        _ => line,
+        DeliveryCommand::Cancel { ids } => {
+            let mut exit = Exit::Done;
+            for id in ids {
+                exit = exit.max(print(ask(config, Ask::Cancel(*id)).await, output, |_| {
+                    out::line(&format!("delivery {id} is cancelled; nobody is told"))
+                }));
+            }
+            exit
+        }
     }
 }

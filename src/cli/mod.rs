@@ -15,10 +15,12 @@ use crate::{
 
 mod check;
 mod demo;
+mod hush;
 mod look;
 mod once;
 mod out;
 mod papers;
+mod plan;
 mod route;
 mod run;
 pub mod simulate;
@@ -76,7 +78,7 @@ enum Command {
     /// Poll every source once, tell, and end: for cron and timers
     Once(once::Args),
     /// Poll now and print what would be told to whom; write and send nothing
-    Plan,
+    Plan(plan::PlanArgs),
     /// Check the config
     Check(check::Args),
     /// Run a simulated cloud
@@ -99,6 +101,18 @@ enum Command {
     /// The words of your own
     #[command(subcommand)]
     Template(template::TemplateCommand),
+    /// Deliveries that were given up
+    #[command(subcommand)]
+    Dead(hush::DeadCommand),
+    /// What nobody wants to hear for a while
+    #[command(subcommand)]
+    Silence(hush::SilenceCommand),
+    /// The record itself
+    #[command(subcommand)]
+    State(hush::StateCommand),
+    /// Other configs
+    #[command(subcommand)]
+    Config(plan::ConfigCommand),
     /// Print the completions for a shell
     Completions(papers::CompletionsArgs),
     /// Write the man pages into a folder
@@ -168,7 +182,11 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
         Command::Run => run::run(config, global.config.as_deref()).await,
         Command::Once(args) => once::run(config, &args).await,
         Command::Check(args) => check::run(config, &args, output).await,
-        Command::Plan => look::plan(config, output).await,
+        Command::Plan(args) => plan::plan(config, &args, output).await,
+        Command::Dead(command) => hush::dead(config, &command, output).await,
+        Command::Silence(command) => hush::silence(config, &command, output).await,
+        Command::State(command) => hush::state(config, &command, output).await,
+        Command::Config(command) => plan::config(config, &command, output).await,
         Command::Source(command) => look::source(config, &command, output).await,
         Command::Sink(command) => look::sink(config, &command, output).await,
         Command::Route(command) => route::run(config, &command, output),

@@ -23,7 +23,13 @@ use toml::de::DeTable;
 
 use crate::{
     clock::Clock,
-    decide::{diff::FirstRun, retry::RetryPolicy, route::Routes, rules::SinkRules, window::Window},
+    decide::{
+        diff::FirstRun,
+        retry::RetryPolicy,
+        route::Routes,
+        rules::{Rules, SinkRules, SourceFacts},
+        window::Window,
+    },
     http::Clients,
     name::Name,
     notice::SourceInfo,
@@ -261,6 +267,22 @@ impl Config {
         let table = serde::Deserialize::deserialize(toml::de::Deserializer::from(root))
             .map_err(not_toml)?;
         check::check(table, places, kinds)
+    }
+
+    /// What decisions go by. Reads no secrets.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let facts = self.sources.iter().map(|source| {
+            let facts = SourceFacts { info: source.info(), labels: source.labels.clone() };
+            (source.name.clone(), facts)
+        });
+        let sinks = self.sinks.iter().map(|sink| (sink.name.clone(), sink.rules.clone()));
+        Rules {
+            routes: self.routes.clone(),
+            sinks: sinks.collect(),
+            sources: facts.collect(),
+            windows: self.windows.clone(),
+        }
     }
 
     /// Builds the sources, in the order of the file. Reads secrets and does no other I/O.

@@ -135,7 +135,7 @@ impl SinkState {
 }
 
 /// What the folded deliveries have in common.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Heritage {
     /// The route of the first.
     pub route: u32,
@@ -145,6 +145,8 @@ pub struct Heritage {
     pub so_far: u32,
     /// How many there are.
     pub deliveries: usize,
+    /// See [`NoticeId::joined`].
+    pub origin: String,
 }
 
 /// What a fold came to.
@@ -212,7 +214,7 @@ impl<'o> Folder<'o> {
     /// Gives the deliveries, without numbers. The end of a storm is told even if it brought
     /// nothing more, and that a sink fails even if it owes no failures.
     #[must_use]
-    pub fn finish(self, heritage: Heritage, sources: &BTreeMap<Name, SourceView>) -> Folded {
+    pub fn finish(self, heritage: &Heritage, sources: &BTreeMap<Name, SourceView>) -> Folded {
         let order = self.order;
         let mut opened = Vec::new();
         let said = match order.kind {
@@ -237,17 +239,16 @@ impl<'o> Folder<'o> {
 
 impl FoldOrder {
     /// Tells apart notices of one kind about the same failures.
-    fn occasion(&self, heritage: Heritage) -> String {
+    fn occasion(&self, heritage: &Heritage) -> String {
         match self.what {
             What::Again { .. } => format!("reminder {}", heritage.remind.map_or(0, |one| one.sent)),
             What::Overdue(_) => format!("{} {}", self.from, self.at.as_millisecond()),
-            What::Held(Hold::Storm) => self.since.map_or(0, Timestamp::as_millisecond).to_string(),
-            What::Held(_) | What::Pending => String::new(),
+            What::Held(_) | What::Pending => format!("{} {}", self.reason, heritage.origin),
         }
     }
 
     /// `model` for one sink, under the name that it has there.
-    fn addressed(&self, model: &Model, sink: &Name, heritage: Heritage) -> Opened {
+    fn addressed(&self, model: &Model, sink: &Name, heritage: &Heritage) -> Opened {
         let members = model.members.iter().map(|(source, member)| (source, *member));
         let notice_id = NoticeId::of(self.kind, sink, members, &self.occasion(heritage));
         let delivery = Delivery { notice_id, sink: sink.clone(), ..model.delivery.clone() };
@@ -256,7 +257,7 @@ impl FoldOrder {
         Opened { delivery, members: if all_listed { Vec::new() } else { ids.collect() } }
     }
 
-    fn open(&self, part: Part, heritage: Heritage, sources: &BTreeMap<Name, SourceView>) -> Model {
+    fn open(&self, part: Part, heritage: &Heritage, sources: &BTreeMap<Name, SourceView>) -> Model {
         let named: BTreeSet<&Name> = part.members.iter().map(|(source, _)| source).collect();
         let only = if named.len() == 1 { named.first().copied().cloned() } else { None };
         let standing: u64 =

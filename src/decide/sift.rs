@@ -40,6 +40,15 @@ pub struct Found {
     walk: u8,
 }
 
+impl Found {
+    /// A task that is known from elsewhere than a walk.
+    #[must_use]
+    pub fn of(task: Task) -> Self {
+        let failed_at_ms = task.failed_at.map_or(i64::MIN, jiff::Timestamp::as_millisecond);
+        Self { task, failed_at_ms, walk: 0 }
+    }
+}
+
 /// Compares listings with the ledger's index.
 ///
 /// Rows are united by key over all the walks of one poll: what was listed in any of them was

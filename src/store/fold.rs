@@ -28,6 +28,7 @@ use crate::{
     },
     failure::FailureId,
     name::Name,
+    notice::NoticeId,
 };
 
 /// Failures that are read at once: some hundred KiB.
@@ -230,8 +231,10 @@ impl Folding<'_> {
             remind: if matches!(self.order.what, What::Overdue(_)) { None } else { remind },
             so_far: storm_told,
             deliveries: self.chosen.len(),
+            origin: NoticeId::joined(self.chosen.iter().map(|record| &record.notice_id))
+                .to_string(),
         };
-        Ok(folder.finish(heritage, views))
+        Ok(folder.finish(&heritage, views))
     }
 
     fn write(&mut self, folded: Folded, next: SinkState) -> Result<Written, StoreError> {

@@ -22,6 +22,7 @@ pub mod dispatch;
 pub mod once;
 pub mod plan;
 pub mod poll;
+pub mod replay;
 
 /// A source and how it is polled.
 #[derive(Clone, Debug)]

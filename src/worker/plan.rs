@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use super::{Worker, deliver, poll::compare};
 use crate::{
     decide::{
-        backlog::{Forming, Seed, Seeded},
+        backlog::{Backlog, Forming, Seed, Seeded},
         diff::{BaselineSaid, Changes},
         group::{Dispatching, dispatch},
+        rules::Rules,
         silence::Silences,
     },
     delivery::{Delivery, DeliveryState, Reason},
@@ -34,7 +35,7 @@ pub struct Plan {
 }
 
 /// One source's poll.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PlannedPoll {
     /// Which.
     pub source: Name,
@@ -59,18 +60,28 @@ pub struct PlannedNotice {
     pub at: Timestamp,
     /// Whether it was owed before this poll.
     pub owed_already: bool,
+    /// What would hold it back.
+    pub held: Option<String>,
     /// What it would say.
     pub notice: Notice,
 }
 
-/// Polls every source and decides, without writing or sending anything.
+/// What every source lists now, compared with the ledger, and what was owed before.
+#[derive(Debug)]
+pub struct Found {
+    sources: Vec<PlannedPoll>,
+    backlog: Backlog,
+    failures: Vec<Failure>,
+}
+
+/// Polls every source, without writing anything.
 ///
 /// # Errors
 ///
 /// The store's.
-pub async fn plan(worker: &Worker) -> Result<Plan, StoreError> {
-    let mut plan = Plan::default();
-    let mut backlog = worker.store.undispatched(usize::MAX, Timestamp::MIN).await?;
+pub async fn look(worker: &Worker) -> Result<Found, StoreError> {
+    let mut sources = Vec::new();
+    let mut backlog = worker.store.undispatched(usize::MAX, Timestamp::MAX).await?;
     let mut failures: Vec<Failure> = Vec::new();
     for watched in &worker.sources {
         let info = watched.source.info();
@@ -81,7 +92,7 @@ pub async fn plan(worker: &Worker) -> Result<Plan, StoreError> {
         let untold = seeds.untold;
         let view = backlog.sources.entry(info.name.clone()).or_default();
         view.standing += u64::try_from(failures.len() - from).unwrap_or(0);
-        plan.sources.push(PlannedPoll {
+        sources.push(PlannedPoll {
             source: info.name.clone(),
             class: compared.error.as_ref().map(|error| error.class),
             error: compared.error.as_ref().map(|error: &SourceError| Chain(error).to_string()),
@@ -94,24 +105,30 @@ pub async fn plan(worker: &Worker) -> Result<Plan, StoreError> {
     for seeded in &backlog.seeds {
         failures.extend(seeded.failures.iter().cloned());
     }
-    let now = worker.clock.now();
-    let silences = Silences::compile(&backlog.silences, Silences::default());
-    let rules = &*worker.rules;
+    failures.extend(backlog.members.values().cloned());
+    Ok(Found { sources, backlog, failures })
+}
+
+/// Decides what would be told of what was found, under `rules`, without sending anything.
+#[must_use]
+pub fn decide(found: &Found, rules: &Rules, now: Timestamp) -> Plan {
+    let mut plan = Plan { sources: found.sources.clone(), ..Plan::default() };
+    let silences = Silences::compile(&found.backlog.silences, Silences::default());
     let by = Dispatching { rules, silences: &silences, close_all: false, now };
-    let opening = dispatch(backlog, by);
-    let find = |id: FailureId| failures.iter().find(|failure| failure.id == id).cloned();
+    let opening = dispatch(found.backlog.clone(), by);
+    let find = |id: FailureId| found.failures.iter().find(|failure| failure.id == id).cloned();
     for opened in opening.deliveries {
-        plan.notices.push(planned(worker, &opened.delivery, now, &find));
+        plan.notices.push(planned(rules, &opened.delivery, now, &find));
     }
     for group in opening.forming {
         let at = group.closes_at;
-        plan.notices.push(planned(worker, &preview(group, now), at, &find));
+        plan.notices.push(planned(rules, &preview(group, now), at, &find));
     }
     for (id, suppressed) in opening.suppressed {
         plan.suppressed.extend(find(id).map(|failure| (failure, suppressed.why)));
     }
     plan.notices.sort_by_key(|planned| planned.at);
-    Ok(plan)
+    plan
 }
 
 struct Seeds {
@@ -163,15 +180,19 @@ fn seeds(changes: Changes, source: &Name, now: Timestamp, failures: &mut Vec<Fai
 }
 
 fn planned(
-    worker: &Worker,
+    rules: &Rules,
     delivery: &Delivery,
     at: Timestamp,
     find: &impl Fn(FailureId) -> Option<Failure>,
 ) -> PlannedNotice {
     let failures = delivery.failures.iter().filter_map(|id| find(*id)).collect();
     let owed_already = delivery.failures.first().is_some_and(|id| id.0 < UNRECORDED);
-    let notice = deliver::notice(delivery, failures, &worker.rules);
-    PlannedNotice { route: delivery.route, at, owed_already, notice }
+    let notice = deliver::notice(delivery, failures, rules);
+    let held = match &delivery.state {
+        DeliveryState::Held { by, .. } => Some(by.to_string()),
+        _ => None,
+    };
+    PlannedNotice { route: delivery.route, at, owed_already, held, notice }
 }
 
 /// A group as the delivery it would become.

@@ -44,7 +44,7 @@ fn run(script: &[Op]) -> Result<(), String> {
 
 #[test]
 fn random_histories_lose_nothing_and_tell_nothing_twice() {
-    let cases = std::env::var("TASKBELL_MODEL_CASES").ok().and_then(|text| text.parse().ok());
+    let cases = taskbell::options::env("TASKBELL_MODEL_CASES").and_then(|text| text.parse().ok());
     let config = ProptestConfig {
         cases: cases.unwrap_or(CASES),
         failure_persistence: None,
@@ -55,7 +55,8 @@ fn random_histories_lose_nothing_and_tell_nothing_twice() {
     let scripts = prop::collection::vec(ops::any_op(), 1..40);
     let result = runner.run(&scripts, |script| run(&script).map_err(TestCaseError::fail));
     if let Err(TestError::Fail(reason, script)) = result {
-        let script: String = script.iter().map(|op| format!("{op}\n")).collect();
+        let script: Vec<String> = script.iter().map(ToString::to_string).collect();
+        let script = script.join("\n");
         panic!("{reason}\n{script}");
     }
     result.unwrap();

@@ -1,0 +1,299 @@
+//! What an operator does to a worker: silences, acknowledgements, the dead, probes, the account.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Admin, AdminError, TestKind, name};
+use crate::{
+    decide::route::Matcher,
+    delivery::DeliveryId,
+    failure::{Ack, FailureId},
+    silence::{OnExpire, Silence},
+    text,
+};
+
+/// A silence to add.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSilence {
+    /// Conditions in the language of routes; all must hold.
+    pub matchers: Vec<String>,
+    /// Its length, from now on, in seconds.
+    pub seconds: u64,
+    /// Who adds it.
+    pub author: String,
+    /// Why.
+    pub comment: String,
+    /// What becomes of what it held.
+    #[serde(default)]
+    pub on_expire: OnExpire,
+}
+
+/// Longest silence. Beyond it, a route to nobody says more clearly what is meant.
+const SILENCE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Which of the dead.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadQuery {
+    /// Only to this sink.
+    pub sink: Option<String>,
+    /// Only those that died so many seconds ago or later.
+    pub since_seconds: Option<u64>,
+    /// Whether only to say what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Who acknowledges, and why.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAck {
+    /// Who.
+    pub by: String,
+    /// May be empty.
+    #[serde(default)]
+    pub comment: String,
+}
+
+fn silence_view(silence: &Silence, now: Timestamp) -> Value {
+    let state = match (silence.is_active(now), silence.ends_at <= now) {
+        (true, _) => "active",
+        (false, true) => "ended",
+        (false, false) => "pending",
+    };
+    json!({
+        "id": silence.number,
+        "state": state,
+        "matchers": silence.matchers,
+        "starts_at": silence.starts_at,
+        "ends_at": silence.ends_at,
+        "author": silence.author,
+        "comment": silence.comment,
+        "on_expire": silence.on_expire,
+    })
+}
+
+fn invalid(problem: impl Into<String>) -> AdminError {
+    AdminError::Invalid(problem.into())
+}
+
+impl Admin {
+    fn wake_dispatch(&self) {
+        if let Some(waker) = &self.waker {
+            waker.dispatch();
+        }
+    }
+
+    /// `silence list`.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`], as with everything here.
+    pub async fn silences(&self) -> Result<Value, AdminError> {
+        let now = self.worker.clock.now();
+        let all = self.worker.store.silences().await?;
+        Ok(all.iter().map(|silence| silence_view(silence, now)).collect())
+    }
+
+    /// `silence add`.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::Invalid`] names the condition or the rule.
+    pub async fn add_silence(&self, new: NewSilence) -> Result<Value, AdminError> {
+        let NewSilence { matchers, seconds, author, comment, on_expire } = new;
+        if matchers.is_empty() || Silence::MATCHERS_MAX < matchers.len() {
+            let most = Silence::MATCHERS_MAX;
+            return Err(invalid(format!("a silence needs 1 to {most} conditions")));
+        }
+        for matcher in &matchers {
+            Matcher::parse(matcher).map_err(|error| invalid(format!("`{matcher}`: {error}")))?;
+        }
+        let length = Duration::from_secs(seconds);
+        if length.is_zero() || SILENCE_MAX < length {
+            return Err(invalid("a silence lasts 1s to 365d"));
+        }
+        for (what, text) in [("author", &author), ("comment", &comment)] {
+            if text.trim().is_empty() || Silence::TEXT_BYTES_MAX < text.len() {
+                let most = Silence::TEXT_BYTES_MAX;
+                return Err(invalid(format!("the {what} of a silence has 1 to {most} bytes")));
+            }
+        }
+        let now = self.worker.clock.now();
+        if Silence::COUNT_MAX <= self.worker.store.silences().await?.len() {
+            let most = Silence::COUNT_MAX;
+            return Err(invalid(format!(
+                "there are {most} silences, which is the most; the ended ones go with the retention"
+            )));
+        }
+        let clean = |raw: &str| text::clean(raw, Silence::TEXT_BYTES_MAX);
+        let silence = Silence {
+            number: 0,
+            matchers,
+            starts_at: now,
+            ends_at: now.saturating_add(length).unwrap_or(Timestamp::MAX),
+            author: clean(&author),
+            comment: clean(&comment),
+            on_expire,
+        };
+        let number = self.worker.store.add_silence(silence.clone()).await?;
+        Ok(silence_view(&Silence { number, ..silence }, now))
+    }
+
+    /// `silence expire`.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::NotFound`] if there is none, or if it has ended.
+    pub async fn expire_silence(&self, number: u64) -> Result<Value, AdminError> {
+        let now = self.worker.clock.now();
+        let expired = self.worker.store.expire_silence(number, now).await?;
+        let silence = expired.ok_or_else(|| {
+            AdminError::NotFound(format!("no silence {number} that has not ended"))
+        })?;
+        self.wake_dispatch();
+        Ok(silence_view(&silence, now))
+    }
+
+    /// `failure ack` and, without one, `failure unack`.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::NotFound`] if the failure is unknown or has cleared.
+    pub async fn acknowledge(&self, id: &str, ack: Option<NewAck>) -> Result<Value, AdminError> {
+        let number = self.find(id).await?;
+        let at = self.worker.clock.now();
+        let clean = |raw: &str| text::clean(raw, Silence::TEXT_BYTES_MAX);
+        let ack = ack.map(|new| Ack { at, by: clean(&new.by), comment: clean(&new.comment) });
+        let acknowledged = ack.is_some();
+        if !self.worker.store.acknowledge(number, ack).await? {
+            return Err(AdminError::NotFound(format!("failure {number} has cleared")));
+        }
+        Ok(json!({ "id": number, "acknowledged": acknowledged }))
+    }
+
+    pub(super) async fn find(&self, id: &str) -> Result<FailureId, AdminError> {
+        let unknown = || AdminError::NotFound(format!("no failure `{id}` is recorded"));
+        if let Ok(number) = id.parse() {
+            return Ok(FailureId(number));
+        }
+        let row = crate::task::Row { task_id: Some(id.into()), ..crate::task::Row::default() };
+        let found = self.worker.store.find_task(row.key()).await?;
+        found.into_iter().max().ok_or_else(unknown)
+    }
+
+    /// `delivery cancel`: ends deliveries untold.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::NotFound`] if it is unknown, done or being attempted.
+    pub async fn cancel(&self, id: u64) -> Result<Value, AdminError> {
+        let now = self.worker.clock.now();
+        let cancelled = self.worker.store.cancel(vec![DeliveryId(id)], now).await?;
+        if cancelled.is_empty() {
+            return Err(AdminError::NotFound(format!(
+                "delivery {id} is unknown, done already, or being attempted"
+            )));
+        }
+        Ok(json!({ "cancelled": cancelled }))
+    }
+
+    async fn dead(&self, query: &DeadQuery) -> Result<Vec<DeliveryId>, AdminError> {
+        let sink = name(query.sink.as_deref())?;
+        let since = query.since_seconds.map_or(Timestamp::MIN, |seconds| {
+            let ago = Duration::from_secs(seconds);
+            self.worker.clock.now().saturating_sub(ago).unwrap_or(Timestamp::MIN)
+        });
+        Ok(self.worker.store.dead(sink, since).await?)
+    }
+
+    /// `dead replay`: makes the dead due again, under the ids that they had.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`].
+    pub async fn replay_dead(&self, query: &DeadQuery) -> Result<Value, AdminError> {
+        let dead = self.dead(query).await?;
+        if query.dry_run {
+            return Ok(json!({ "would_replay": dead }));
+        }
+        let now = self.worker.clock.now();
+        let revived = self.worker.store.retry(dead, now).await?;
+        if let Some(waker) = &self.waker {
+            waker.deliveries_changed();
+        }
+        Ok(json!({ "replayed": revived, "running": self.waker.is_some() }))
+    }
+
+    /// `dead purge`: ends the dead untold.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`].
+    pub async fn purge_dead(&self, query: &DeadQuery) -> Result<Value, AdminError> {
+        let dead = self.dead(query).await?;
+        if query.dry_run {
+            return Ok(json!({ "would_purge": dead }));
+        }
+        let now = self.worker.clock.now();
+        Ok(json!({ "purged": self.worker.store.cancel(dead, now).await? }))
+    }
+
+    /// `sink probe`: sends a message that is marked as a test. If it is taken, the sink's gate
+    /// opens; with `resend`, its dead are due again.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::NotFound`] if there is no such sink.
+    pub async fn probe(&self, sink: &str, resend: bool) -> Result<Value, AdminError> {
+        let mut answer = self.test_sink(sink, TestKind::Test).await?;
+        let taken = answer.get("accepted") == Some(&Value::Bool(true));
+        let mut due_again = Vec::new();
+        if taken && let Some(lane) = self.worker.lane(sink) {
+            let now = self.worker.clock.now();
+            self.worker.store.revive(&lane.name, now).await?;
+            if resend {
+                let dead = self.worker.store.dead(Some(lane.name.clone()), Timestamp::MIN).await?;
+                due_again = self.worker.store.retry(dead, now).await?;
+            }
+            self.wake_dispatch();
+            if let Some(waker) = &self.waker {
+                waker.deliveries_changed();
+            }
+        }
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("gate_opened".to_owned(), json!(taken));
+            answer.insert("resent".to_owned(), json!(due_again));
+        }
+        Ok(answer)
+    }
+
+    /// `state verify`: what came of every failure that was sent a sink's way.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`].
+    pub async fn account(&self) -> Result<Value, AdminError> {
+        let account = self.worker.store.reconcile().await?;
+        let rows = account.iter().map(|(sink, one)| {
+            json!({
+                "sink": sink,
+                "routed": one.totals.routed,
+                "told_singly": one.totals.told_singly,
+                "told_in_digest": one.totals.told_in_digest,
+                "suppressed": one.totals.suppressed,
+                "merged": one.totals.merged,
+                "waiting_for_company": one.forming,
+                "pending": one.pending,
+                "held": one.held,
+                "dead": one.dead,
+                "lost": i64::try_from(one.difference()).unwrap_or(i64::MAX),
+            })
+        });
+        Ok(rows.collect())
+    }
+}

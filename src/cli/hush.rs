@@ -1,0 +1,212 @@
+//! Silences, the dead, and the account of all: what an operator changes while it runs.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{
+    Output,
+    look::{ListArgs, ask, cell, list, print, show, user},
+    out,
+};
+use crate::{
+    admin::{
+        ask::Ask,
+        operate::{DeadQuery, NewSilence},
+    },
+    config::Config,
+    exit::Exit,
+    silence::OnExpire,
+};
+
+/// `silence …`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum SilenceCommand {
+    /// Hold what matches until a time; what still stands then is told as one notice
+    Add {
+        /// Conditions as in routes, such as `server_name =~ "web-.*"`; all must hold
+        #[arg(required = true, value_name = "MATCHER")]
+        matchers: Vec<String>,
+        /// How long, such as 2h
+        #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+        length: Duration,
+        /// Why
+        #[arg(long)]
+        comment: String,
+        /// Who [default: you]
+        #[arg(long)]
+        author: Option<String>,
+        /// Tell nothing of what was held, ever
+        #[arg(long)]
+        drop: bool,
+    },
+    /// All silences, ended ones included
+    List,
+    /// End a silence now
+    Expire {
+        /// Its number
+        id: u64,
+    },
+}
+
+pub(super) async fn silence(config: &Config, command: &SilenceCommand, output: Output) -> Exit {
+    match command {
+        SilenceCommand::Add { matchers, length, comment, author, drop } => {
+            let new = NewSilence {
+                matchers: matchers.clone(),
+                // A part of a second is a second: 0 would be none.
+                seconds: length.as_secs() + u64::from(0 < length.subsec_nanos()),
+                author: author.clone().unwrap_or_else(user),
+                comment: comment.clone(),
+                on_expire: if *drop { OnExpire::Drop } else { OnExpire::Digest },
+            };
+            print(ask(config, Ask::AddSilence(new)).await, output, |value| {
+                let (id, until) = (cell(value, "id"), cell(value, "ends_at"));
+                out::line(&format!("silence {id} holds until {until}"))
+            })
+        }
+        SilenceCommand::List => print(ask(config, Ask::Silences).await, output, |value| {
+            list(
+                value,
+                &[
+                    ("ID", "id"),
+                    ("STATE", "state"),
+                    ("MATCHERS", "matchers"),
+                    ("ENDS AT", "ends_at"),
+                    ("AUTHOR", "author"),
+                    ("COMMENT", "comment"),
+                    ("THEN", "on_expire"),
+                ],
+            )
+        }),
+        SilenceCommand::Expire { id } => {
+            print(ask(config, Ask::ExpireSilence(*id)).await, output, |_| {
+                out::line(&format!("silence {id} has ended; what it held and still stands is told"))
+            })
+        }
+    }
+}
+
+/// `dead …`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum DeadCommand {
+    /// Deliveries that were given up
+    List(ListArgs),
+    /// Make them due again, under the ids that they had
+    Replay(DeadArgs),
+    /// End them without telling anybody
+    Purge {
+        #[command(flatten)]
+        which: DeadArgs,
+        /// Really
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Which of the dead.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DeadArgs {
+    /// Only to this sink
+    #[arg(long)]
+    sink: Option<String>,
+    /// Only those that died so long ago or later
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    since: Option<Duration>,
+    /// Only say which
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl DeadArgs {
+    fn query(&self) -> DeadQuery {
+        DeadQuery {
+            sink: self.sink.clone(),
+            since_seconds: self.since.map(|since| since.as_secs()),
+            dry_run: self.dry_run,
+        }
+    }
+}
+
+pub(super) async fn dead(config: &Config, command: &DeadCommand, output: Output) -> Exit {
+    let count = |value: &Value, key: &str| {
+        value.get(key).and_then(Value::as_array).map(Vec::len).unwrap_or_default()
+    };
+    match command {
+        DeadCommand::List(args) => {
+            let query = crate::admin::ListQuery { state: Some("dead".to_owned()), ..args.query() };
+            print(ask(config, Ask::Deliveries(query)).await, output, |value| {
+                list(
+                    value,
+                    &[
+                        ("ID", "id"),
+                        ("SINK", "sink"),
+                        ("TYPE", "type"),
+                        ("FAILURES", "failures"),
+                        ("ATTEMPTS", "attempts"),
+                        ("DIED AT", "settled_at"),
+                        ("LAST ANSWER", "last_attempt.answer"),
+                    ],
+                )
+            })
+        }
+        DeadCommand::Replay(args) => {
+            print(ask(config, Ask::ReplayDead(args.query())).await, output, |value| {
+                out::line(&if args.dry_run {
+                    format!("{} deliveries would be due again", count(value, "would_replay"))
+                } else {
+                    format!("{} deliveries are due again", count(value, "replayed"))
+                })
+            })
+        }
+        DeadCommand::Purge { which, yes } if *yes || which.dry_run => {
+            print(ask(config, Ask::PurgeDead(which.query())).await, output, |value| {
+                out::line(&if which.dry_run {
+                    format!("{} deliveries would end untold", count(value, "would_purge"))
+                } else {
+                    format!("{} deliveries ended; nobody is told", count(value, "purged"))
+                })
+            })
+        }
+        DeadCommand::Purge { .. } => {
+            let unsure = std::io::Error::other("this ends deliveries for good");
+            out::fail(&unsure, Some("say --yes, or look first with --dry-run"), Exit::Usage)
+        }
+    }
+}
+
+/// `state …`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum StateCommand {
+    /// Whether what came of all failures adds up to what was routed; exit 1 if not
+    Verify,
+}
+
+pub(super) async fn state(config: &Config, command: &StateCommand, output: Output) -> Exit {
+    let StateCommand::Verify = command;
+    let answer = ask(config, Ask::Account).await;
+    let lost = answer.as_ref().is_ok_and(|value| {
+        let rows = value.as_array().into_iter().flatten();
+        rows.into_iter().any(|row| row.get("lost").and_then(Value::as_i64) != Some(0))
+    });
+    let printed = print(answer, output, |value| match value.as_array().map(Vec::as_slice) {
+        Some([one]) => show(one),
+        _ => list(
+            value,
+            &[
+                ("SINK", "sink"),
+                ("ROUTED", "routed"),
+                ("TOLD", "told_singly"),
+                ("IN DIGESTS", "told_in_digest"),
+                ("SUPPRESSED", "suppressed"),
+                ("MERGED", "merged"),
+                ("WAITING", "waiting_for_company"),
+                ("PENDING", "pending"),
+                ("HELD", "held"),
+                ("DEAD", "dead"),
+                ("LOST", "lost"),
+            ],
+        ),
+    });
+    if lost { printed.max(Exit::Failed) } else { printed }
+}

@@ -1,0 +1,154 @@
+//! What would be told: now, and under another config.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    Output,
+    look::{ask, cell, print},
+    out,
+};
+use crate::{admin::ask::Ask, config::Config, exit::Exit};
+
+/// `plan`.
+#[derive(Debug, clap::Args)]
+pub(super) struct PlanArgs {
+    /// Decide by this config instead, and say what it changes
+    #[arg(long = "against", value_name = "FILE")]
+    config_new: Option<PathBuf>,
+}
+
+/// `plan`.
+pub(super) async fn plan(config: &Config, args: &PlanArgs, output: Output) -> Exit {
+    let new = match args.config_new.as_deref().map(fs::read_to_string).transpose() {
+        Ok(new) => new,
+        Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
+    };
+    let answer = ask(config, Ask::Plan(new)).await;
+    let polls = |value: &Value| value.get("polls").and_then(Value::as_array).cloned();
+    let codes = answer.as_ref().ok().and_then(polls).unwrap_or_default();
+    let refused = codes.iter().filter_map(|poll| poll.get("exit")?.as_u64()).max();
+    let printed = print(answer, output, |value| out::text_as_is(&plan_text(value)));
+    printed.max(match refused {
+        Some(77) => Exit::CredentialsRefused,
+        Some(_) => Exit::SourceUnavailable,
+        None => Exit::Done,
+    })
+}
+
+fn plan_text(plan: &Value) -> String {
+    let rows = |key: &str| plan.get(key).and_then(Value::as_array).into_iter().flatten();
+    let mut lines: Vec<String> = rows("polls").map(poll_line).collect();
+    if rows("notices").next().is_none() {
+        lines.push("nothing would be told".to_owned());
+    }
+    for notice in rows("notices") {
+        let field = |key| cell(notice, key);
+        let held = match notice.get("held_by") {
+            Some(Value::String(by)) => format!(", held by {by}"),
+            _ => String::new(),
+        };
+        lines.push(format!(
+            "{} to {} by route {} at {} ({}){held}",
+            field("type"),
+            field("sink"),
+            field("route"),
+            field("at"),
+            field("reason")
+        ));
+        let failures = notice.get("failures").and_then(Value::as_array).into_iter().flatten();
+        lines.extend(failures.map(|failure| {
+            let field = |key| cell(failure, key);
+            format!(
+                "  {} of {} on {}: {} {}",
+                field("action"),
+                field("keypair"),
+                field("server.name"),
+                field("error_code"),
+                field("error_message")
+            )
+        }));
+    }
+    lines
+        .extend(rows("told_to_nobody").map(|one| {
+            format!("{} to nobody: {}", cell(one, "failure.task_id"), cell(one, "why"))
+        }));
+    if plan.get("changes").is_some() {
+        lines.extend(change_lines(plan));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// What another config would change, a line each.
+fn change_lines(value: &Value) -> Vec<String> {
+    let changes = value.get("changes").and_then(Value::as_array);
+    let changes = changes.map_or(&[][..], Vec::as_slice);
+    if changes.is_empty() {
+        return vec!["the new config changes nothing here".to_owned()];
+    }
+    let line = |change: &Value| {
+        let field = |key| cell(change, key);
+        format!(
+            "{}: {} to {} at {} about {}",
+            field("change"),
+            field("type"),
+            field("sink"),
+            field("at"),
+            field("tasks")
+        )
+    };
+    changes.iter().map(line).collect()
+}
+
+/// `config …`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum ConfigCommand {
+    /// What another config would have told differently of what was recorded
+    Diff {
+        /// The other config
+        file: PathBuf,
+        /// How far back
+        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
+        replay: Duration,
+    },
+}
+
+/// `config diff`. Exit code 1: there are differences.
+pub(super) async fn config(config: &Config, command: &ConfigCommand, output: Output) -> Exit {
+    let ConfigCommand::Diff { file, replay } = command;
+    let new = match fs::read_to_string(file) {
+        Ok(new) => new,
+        Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
+    };
+    let answer = ask(config, Ask::Diff(new, replay.as_secs())).await;
+    let differs = answer.as_ref().is_ok_and(|value| {
+        value.get("changes").and_then(Value::as_array).is_some_and(|rows| !rows.is_empty())
+    });
+    let printed = print(answer, output, |value| {
+        let head = format!(
+            "{} failures of the last {}: {} notices now, {} then",
+            cell(value, "failures"),
+            humantime::format_duration(*replay),
+            cell(value, "notices_now"),
+            cell(value, "notices_then")
+        );
+        out::text_as_is(&format!("{head}\n{}\n", change_lines(value).join("\n")))
+    });
+    if differs { printed.max(Exit::Failed) } else { printed }
+}
+
+fn poll_line(poll: &Value) -> String {
+    let field = |key| cell(poll, key);
+    let line = format!(
+        "{}: {} new, {} recorded without telling, {} cleared",
+        field("source"),
+        field("new"),
+        field("baseline"),
+        field("cleared")
+    );
+    match poll.get("error") {
+        Some(Value::String(error)) => format!("{line}; {}: {error}", field("class")),
+        _ => line,
+    }
+}
