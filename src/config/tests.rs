@@ -17,6 +17,7 @@ mod meaning;
 mod routes;
 mod sinks;
 mod spelling;
+mod text;
 mod times;
 
 /// A config of two-line tables, for edits by line.

@@ -6,16 +6,17 @@
 
 use std::fmt::Write as _;
 
-use super::{failed_at, fields, foot, headline, lead, short, still_open, utc, what_failed};
+use super::{
+    Language, Words,
+    speech::Label,
+    story::{Fact, Teller},
+};
 use crate::{
     failure::Failure,
-    notice::{Count, Notice, NoticeKind},
+    notice::{Notice, NoticeKind},
     task::{MESSAGE_BYTES_MAX, NAME_BYTES_MAX},
     text,
 };
-
-/// The command that lists what a message had no room for.
-pub const LIST_COMMAND: &str = "taskbell failure list";
 
 /// How bad it is: for colours, priorities and severities.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -67,6 +68,9 @@ impl Tone {
     }
 }
 
+/// A label and what stands behind it.
+pub type Pair = (String, String);
+
 /// The parts of a notice, the most important first.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Brief {
@@ -74,49 +78,72 @@ pub struct Brief {
     pub tone: Tone,
     /// What happened, without a full stop.
     pub headline: String,
-    /// One or two sentences below it.
+    /// One to three sentences below it; in words of the operator's own, all that there is, in lines.
     pub lead: String,
     /// The failures.
-    pub items: Vec<Item>,
-    /// What they have in common, or what is wrong with taskbell itself: label and value.
-    pub notes: Vec<(&'static str, String)>,
+    pub items: Vec<BriefItem>,
+    /// What they have in common, or what is wrong with taskbell itself.
+    pub notes: Vec<Pair>,
+    /// What to do about them, for where their facts, which say it too, are not shown.
+    pub hints: Vec<Pair>,
     /// How many others stand.
     pub more: Option<String>,
     /// Which list, how much of it was seen, and who says so.
     pub foot: Vec<String>,
     /// Failures that it is about and that are not among the items.
     pub omitted: u32,
+    /// The command that lists what there was no room for.
+    pub list_command: String,
+    /// For what is said of that.
+    pub language: Language,
 }
 
 /// One failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Item {
+pub struct BriefItem {
     /// "Reset failed on web-01 (KPS.6009)"; empty if the headline says so already.
     pub title: String,
     /// The cloud's words.
     pub message: Option<String>,
     /// When it failed.
     pub at: String,
-    /// All that is known, message and time included: label and value.
-    pub facts: Vec<(&'static str, String)>,
+    /// All that is known, message and time included.
+    pub facts: Vec<Pair>,
 }
 
 impl Brief {
     /// Takes `notice` apart.
-    #[must_use]
-    pub fn of(notice: &Notice) -> Self {
-        let alone = is_in_headline(notice);
-        let several = notice.source.is_none();
-        let item = |failure| Item::of(failure, alone, several);
-        Self {
+    pub(super) fn of(notice: &Notice, words: &Words) -> Self {
+        let style = words.style();
+        let teller = Teller { style, notice };
+        let pairs = |facts: Vec<Fact>| facts.into_iter().map(pair).collect::<Vec<_>>();
+        let brief = Self {
             tone: Tone::of(notice.kind),
-            headline: text::clean(&headline(notice), NAME_BYTES_MAX),
-            lead: lead(notice).to_owned(),
-            items: notice.failures.iter().map(item).collect(),
-            notes: notes(notice),
-            more: still_open(notice),
-            foot: foot(notice).iter().map(|line| text::clean(line, MESSAGE_BYTES_MAX)).collect(),
+            headline: text::clean(&words.headline(notice), NAME_BYTES_MAX),
+            lead: String::new(),
+            items: Vec::new(),
+            notes: Vec::new(),
+            hints: Vec::new(),
+            more: None,
+            foot: Vec::new(),
+            omitted: 0,
+            list_command: teller.list_command(),
+            language: style.language,
+        };
+        if let Some(own) = words.own_text(notice) {
+            let lines = own.trim_end().lines().map(|line| text::clean(line, MESSAGE_BYTES_MAX));
+            return Self { lead: lines.collect::<Vec<_>>().join("\n"), ..brief };
+        }
+        let foot = teller.foot();
+        Self {
+            lead: teller.lead(),
+            items: notice.failures.iter().map(|failure| BriefItem::of(teller, failure)).collect(),
+            notes: pairs(teller.facts()),
+            hints: pairs(teller.hints()),
+            more: teller.still_open(),
+            foot: foot.iter().map(|line| text::clean(line, MESSAGE_BYTES_MAX)).collect(),
             omitted: notice.omitted(),
+            ..brief
         }
     }
 
@@ -125,13 +152,15 @@ impl Brief {
     #[must_use]
     pub fn rest(&self, shown: usize) -> Option<String> {
         let hidden = self.items.len().saturating_sub(shown);
-        let hidden = u64::try_from(hidden).unwrap_or(u64::MAX).saturating_add(self.omitted.into());
-        match (hidden, shown) {
-            (0, _) => None,
-            (_, 0) => Some(format!("Not listed here: {hidden}. To list them: {LIST_COMMAND}")),
-            _ => Some(format!("And {hidden} more. To list them: {LIST_COMMAND}")),
-        }
+        let hidden = u32::try_from(hidden).unwrap_or(u32::MAX).saturating_add(self.omitted);
+        let speech = self.language.speech();
+        (0 < hidden).then(|| speech.omitted(hidden, &self.list_command))
     }
+}
+
+fn pair(fact: Fact) -> Pair {
+    let link = fact.link.map_or_else(String::new, |link| format!(" {link}"));
+    (fact.label, fact.value + &link)
 }
 
 /// Whether the headline names the only failure that the notice is about.
@@ -146,20 +175,25 @@ fn is_in_headline(notice: &Notice) -> bool {
     names_it && notice.failures.len() == 1 && notice.omitted() == 0
 }
 
-impl Item {
-    /// The failure is `alone` in its notice, or the notice is about `several` sources.
-    fn of(failure: &Failure, alone: bool, several: bool) -> Self {
-        let message = failure.task.text.error_message.as_deref();
-        let title = match (alone, several) {
-            (true, _) => String::new(),
-            (false, true) => format!("{}: {}", failure.source, what_failed(failure)),
-            (false, false) => what_failed(failure),
+impl BriefItem {
+    fn of(teller: Teller<'_>, failure: &Failure) -> Self {
+        let Teller { style, notice } = teller;
+        let item = teller.item(failure);
+        let mut facts: Vec<Pair> = item.facts.into_iter().map(pair).collect();
+        let title = if is_in_headline(notice) {
+            String::new()
+        } else if notice.source.is_none() {
+            let source = style.speech().label(Label::Source);
+            facts.retain(|(label, _)| label != source);
+            style.speech().about(failure.source.as_str(), &item.titled)
+        } else {
+            item.titled
         };
         Self {
             title,
-            message: message.map(|raw| text::clean(raw, MESSAGE_BYTES_MAX)),
-            at: failed_at(failure),
-            facts: fields(failure, alone),
+            message: item.message,
+            at: teller.moment(failure).1.unwrap_or_default(),
+            facts,
         }
     }
 
@@ -176,51 +210,25 @@ impl Item {
     }
 }
 
-fn notes(notice: &Notice) -> Vec<(&'static str, String)> {
-    let mut notes = Vec::new();
-    if let Some(tally) = &notice.tally {
-        for (label, counts) in [
-            ("By action", &tally.actions),
-            ("By error", &tally.errors),
-            ("By server", &tally.servers),
-            ("By source", &tally.sources),
-        ] {
-            notes.push((label, listed(counts)));
-        }
-    }
-    if let Some(trouble) = &notice.trouble {
-        notes.push(("Cause", short(&trouble.class)));
-        notes.push(("Detail", text::clean(&trouble.detail, MESSAGE_BYTES_MAX)));
-        notes.push(("What to do", text::clean(&trouble.advice, MESSAGE_BYTES_MAX)));
-    }
-    if let Some(since) = notice.since {
-        notes.push(("Since", utc(since)));
-    }
-    notes.retain(|(_, value)| !value.is_empty());
-    notes
-}
-
-/// "web-01 (9), web-02 (3)"
-fn listed(counts: &[Count]) -> String {
-    let counts = counts.iter().map(|count| format!("{} ({})", short(&count.value), count.count));
-    counts.collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn brief(items: usize, omitted: u32) -> Brief {
-        let item = Item { title: "t".into(), message: None, at: "now".into(), facts: Vec::new() };
+        let item =
+            BriefItem { title: "t".into(), message: None, at: "now".into(), facts: Vec::new() };
         Brief {
             tone: Tone::Bad,
             headline: "h".into(),
             lead: "l".into(),
             items: vec![item; items],
             notes: Vec::new(),
+            hints: Vec::new(),
             more: None,
             foot: Vec::new(),
             omitted,
+            list_command: "list".into(),
+            language: Language::English,
         }
     }
 
@@ -229,9 +237,9 @@ mod tests {
         for (items, omitted, shown, expected) in [
             (3, 0, 3, None),
             (0, 0, 0, None),
-            (3, 0, 2, Some("And 1 more. To list them: taskbell failure list")),
-            (3, 40, 3, Some("And 40 more. To list them: taskbell failure list")),
-            (3, 40, 0, Some("Not listed here: 43. To list them: taskbell failure list")),
+            (3, 0, 2, Some("1 of them is not listed here; `list` lists it.")),
+            (3, 40, 3, Some("40 of them are not listed here; `list` lists them.")),
+            (3, 40, 0, Some("43 of them are not listed here; `list` lists them.")),
         ] {
             assert_eq!(brief(items, omitted).rest(shown).as_deref(), expected, "{items} {shown}");
         }

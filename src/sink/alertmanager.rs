@@ -28,7 +28,7 @@ use crate::{
     failure::Failure,
     notice::{Notice, NoticeKind},
     options::{self, OptionError, Period, SecretRef},
-    render::Brief,
+    render::{Pair, Words},
     secret::Secret,
 };
 
@@ -97,7 +97,11 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, redactor)?;
     let (labels, open_for) = (options.labels, options.open_for.0);
-    Ok(Box::new(Posted { endpoint, service: Alertmanager { authorization, labels, open_for } }))
+    Ok(Box::new(Posted {
+        endpoint,
+        words: build.words,
+        service: Alertmanager { authorization, labels, open_for },
+    }))
 }
 
 fn authorization(options: &Options) -> Result<(Option<HeaderValue>, Redactor), OptionError> {
@@ -133,19 +137,19 @@ struct Alertmanager {
 impl Service for Alertmanager {
     const VERDICT_IN_BODY: bool = false;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
         // Whatever else the notice says about a failure, its alert says that it failed.
         let kind = match notice.kind {
             NoticeKind::TaskStuck => NoticeKind::TaskStuck,
             _ => NoticeKind::TaskFailed,
         };
-        let shell = Notice { kind, failures: Vec::new(), total: 1, ..notice.clone() };
+        let shell = Notice { kind, failures: Vec::new(), ..notice.clone() };
         let over = (notice.kind == NoticeKind::TaskCleared).then_some(notice.created_at);
         let each = notice.failures.iter();
         let mut alerts: Vec<Value> =
-            each.map(|failure| self.of_failure(&shell, failure, over)).collect();
+            each.map(|failure| self.of_failure((&shell, failure), over, words)).collect();
         if alerts.is_empty() || notice.omitted() > 0 || labels::is_storm(notice.kind) {
-            alerts.push(self.of_notice(notice));
+            alerts.push(self.of_notice(notice, words));
         }
         bytes(&alerts)
     }
@@ -165,12 +169,16 @@ impl Service for Alertmanager {
 
 impl Alertmanager {
     /// The alert about a failure of a notice, which is `shell` without them, and `over` by then.
-    fn of_failure(&self, shell: &Notice, failure: &Failure, over: Option<Timestamp>) -> Value {
+    fn of_failure(
+        &self,
+        (shell, failure): (&Notice, &Failure),
+        over: Option<Timestamp>,
+        words: &Words,
+    ) -> Value {
         let ends = failure.cleared_at.or(over);
         let ends = ends.unwrap_or_else(|| after(shell.created_at, self.open_for));
-        let alone = Notice { failures: vec![failure.clone()], ..shell.clone() };
-        let brief = Brief::of(&alone);
-        let facts = brief.items.first().map(|item| lines(&item.facts)).unwrap_or_default();
+        let brief = words.brief(&shell.about(failure));
+        let facts = brief.items.first().map_or(brief.lead, |item| lines(&item.facts));
         json!({
             "labels": self.labelled(labels::of_failure(shell.kind, failure)),
             "annotations": { "summary": brief.headline, "description": facts },
@@ -181,8 +189,8 @@ impl Alertmanager {
     }
 
     /// The alert about what the notice says beyond the failures that it lists.
-    fn of_notice(&self, notice: &Notice) -> Value {
-        let brief = Brief::of(notice);
+    fn of_notice(&self, notice: &Notice, words: &Words) -> Value {
+        let brief = words.brief(notice);
         let now = notice.created_at;
         let ends = match notice.kind {
             NoticeKind::SourceSighted | NoticeKind::StormClosed | NoticeKind::TaskCleared => now,
@@ -218,7 +226,7 @@ impl Alertmanager {
     }
 }
 
-fn lines(pairs: &[(&'static str, String)]) -> String {
+fn lines(pairs: &[Pair]) -> String {
     pairs.iter().map(|(label, value)| format!("{label}: {value}")).collect::<Vec<_>>().join("\n")
 }
 

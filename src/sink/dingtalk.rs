@@ -30,7 +30,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::{self, OptionError, SecretRef},
-    render::Brief,
+    render::Words,
     secret::Secret,
 };
 
@@ -84,7 +84,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, redactor)?;
     let keyword = options.keyword.unwrap_or_default();
-    Ok(Box::new(Posted { endpoint, service: DingTalk { secret, keyword } }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service: DingTalk { secret, keyword } }))
 }
 
 #[derive(Debug)]
@@ -97,9 +97,9 @@ struct DingTalk {
 impl Service for DingTalk {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
         let make = |view: &View<'_>| bytes(&message(view, &self.keyword));
-        fit(&Brief::of(notice), make, |body| body.len() <= BYTES_MAX)
+        fit(&words.brief(notice), make, |body| body.len() <= BYTES_MAX)
     }
 
     fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {

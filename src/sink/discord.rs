@@ -23,7 +23,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::{self, OptionError, SecretRef},
-    render::Brief,
+    render::Words,
     text,
 };
 
@@ -76,7 +76,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     // Without it the answer comes before the message is kept.
     let wait = "wait=true".to_owned();
     let query = options.thread.map_or(wait.clone(), |thread| format!("{wait}&thread_id={thread}"));
-    Ok(Box::new(Posted { endpoint, service: Discord { query } }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service: Discord { query } }))
 }
 
 #[derive(Debug)]
@@ -87,8 +87,8 @@ struct Discord {
 impl Service for Discord {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
-        let brief = Brief::of(notice);
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
+        let brief = words.brief(notice);
         let fits = |text: &String| text.encode_utf16().count() <= TEXT_UNITS_MAX;
         let description = fit(&brief, |view: &View<'_>| MARKUP.body(view), fits);
         // Cut before it is escaped, so that no escape is cut in two.

@@ -49,6 +49,7 @@ use crate::{
     name::Name,
     notice::Notice,
     options::{self, OptionError},
+    render::Words,
 };
 
 pub(super) const KIND: Kind = Kind {
@@ -127,6 +128,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
         environment,
         working_dir: options.working_dir,
         sink: build.name,
+        words: build.words,
         redactor,
     }))
 }
@@ -165,6 +167,7 @@ struct Exec {
     environment: Environment,
     working_dir: Option<PathBuf>,
     sink: Name,
+    words: Words,
     redactor: Redactor,
 }
 
@@ -309,7 +312,7 @@ async fn converse(
 #[async_trait]
 impl Sink for Exec {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        payload::bytes(&Payload::of(notice))
+        payload::bytes(&Payload::of(notice, &self.words))
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {

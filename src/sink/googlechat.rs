@@ -23,7 +23,7 @@ use super::{
 use crate::{
     notice::{Notice, thread_id},
     options::{self, OptionError, SecretRef},
-    render::Brief,
+    render::{Pair, Words},
 };
 
 pub(super) const KIND: Kind = Kind {
@@ -61,7 +61,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let url = read("url", &options.url)?;
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, Redactor::default())?;
-    Ok(Box::new(Posted { endpoint, service: GoogleChat }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service: GoogleChat }))
 }
 
 #[derive(Debug)]
@@ -70,13 +70,13 @@ struct GoogleChat;
 impl Service for GoogleChat {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
         let thread = match notice.failures.as_slice() {
             [one] if notice.omitted() == 0 => thread_id(one),
             _ => notice.id.to_string(),
         };
         let make = |view: &View<'_>| bytes(&message(view, &thread));
-        fit(&Brief::of(notice), make, |body| body.len() <= BYTES_MAX)
+        fit(&words.brief(notice), make, |body| body.len() <= BYTES_MAX)
     }
 
     fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {
@@ -103,10 +103,9 @@ impl Service for GoogleChat {
 
 fn message(view: &View<'_>, thread: &str) -> Value {
     let text = |text: &str| json!({ "textParagraph": { "text": text } });
-    let pair = |(label, value): &(&str, String)| format!("<b>{label}</b>: {}", entities(value));
-    let pairs =
-        |pairs: &[(&'static str, String)]| pairs.iter().map(pair).collect::<Vec<_>>().join("<br>");
-    let mut widgets = vec![entities(view.lead), pairs(&view.notes)];
+    let pair = |(label, value): &Pair| format!("<b>{label}</b>: {}", entities(value));
+    let pairs = |pairs: &[Pair]| pairs.iter().map(pair).collect::<Vec<_>>().join("<br>");
+    let mut widgets = vec![entities(&view.lead).replace('\n', "<br>"), pairs(&view.notes)];
     for item in &view.items {
         let title = Some(&item.title).filter(|title| !title.is_empty());
         let shown = match (title, item.facts.is_empty()) {

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::{self, OptionError, SecretRef},
-    render::{Brief, Tone},
+    render::{Tone, Words},
     secret::Secret,
 };
 
@@ -72,7 +72,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let url = Secret::new(format!("{}/message", options.url.trim_end_matches('/')));
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, redactor)?;
-    Ok(Box::new(Posted { endpoint, service: Gotify { key } }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service: Gotify { key } }))
 }
 
 #[derive(Debug)]
@@ -84,8 +84,8 @@ struct Gotify {
 impl Service for Gotify {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
-        let brief = Brief::of(notice);
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
+        let brief = words.brief(notice);
         let make = |view: &View<'_>| MARKUP.body(view);
         let message = fit(&brief, make, |text| text.len() <= BYTES_MAX);
         let priority = match brief.tone {

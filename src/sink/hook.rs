@@ -33,5 +33,5 @@ pub(super) fn build<S: Service>(build: Build, service: S) -> Result<Box<dyn Sink
     let url = read("url", &options.url)?;
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, Redactor::default())?;
-    Ok(Box::new(Posted { endpoint, service }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service }))
 }

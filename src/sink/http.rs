@@ -22,6 +22,7 @@ use crate::{
     http::{CONNECT_TIMEOUT, Clients, PrivateAddress, is_private, origin, read_capped},
     notice::Notice,
     options::{OptionError, SecretRef},
+    render::Words,
     secret::Secret,
 };
 
@@ -44,7 +45,7 @@ pub(super) trait Service: fmt::Debug + Send + Sync + 'static {
     const VERDICT_IN_BODY: bool;
 
     /// What is stored and sent at every attempt. Holds no secret, because it is stored.
-    fn payload(&self, notice: &Notice) -> Vec<u8>;
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8>;
 
     /// What goes over the wire: the payload with what renews at each attempt and what must not be
     /// stored. As it is, for most.
@@ -103,13 +104,15 @@ impl fmt::Debug for Request {
 #[derive(Debug)]
 pub(super) struct Posted<S> {
     pub(super) endpoint: Endpoint,
+    /// How the operator wants notices worded.
+    pub(super) words: Words,
     pub(super) service: S,
 }
 
 #[async_trait]
 impl<S: Service> Sink for Posted<S> {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        self.service.payload(notice)
+        self.service.payload(notice, &self.words)
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {

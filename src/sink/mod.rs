@@ -20,6 +20,7 @@ use crate::{
     name::Name,
     notice::{Notice, NoticeId},
     options::OptionError,
+    render::Words,
 };
 
 mod alertmanager;
@@ -136,6 +137,8 @@ pub struct Build {
     pub options: toml::Table,
     /// The process's HTTP clients.
     pub clients: Clients,
+    /// How the operator wants notices worded.
+    pub words: Words,
 }
 
 impl fmt::Debug for Build {

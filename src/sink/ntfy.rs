@@ -25,7 +25,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::{self, OptionError, SecretRef},
-    render::{Brief, Tone},
+    render::{Tone, Words},
     secret::Secret,
 };
 
@@ -94,7 +94,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let url = Secret::new(format!("{}/", options.url.trim_end_matches('/')));
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, redactor)?;
-    Ok(Box::new(Posted { endpoint, service: Ntfy { topic, authorization } }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service: Ntfy { topic, authorization } }))
 }
 
 #[derive(Debug)]
@@ -107,8 +107,8 @@ struct Ntfy {
 impl Service for Ntfy {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
-        let brief = Brief::of(notice);
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
+        let brief = words.brief(notice);
         let make = |view: &View<'_>| MARKUP.body(view);
         let fits = |text: &String| text.len() <= BYTES_MAX && bytes(text).len() <= JSON_BYTES_MAX;
         let message = fit(&brief, make, fits);

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::{self, OptionError, SecretRef},
-    render::Brief,
+    render::Words,
     secret::Secret,
     text,
 };
@@ -95,7 +95,11 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("base_url", &url), build.clients, redactor)?;
     let (device, priority) = (options.device, options.priority);
-    Ok(Box::new(Posted { endpoint, service: Pushover { token, user, device, priority } }))
+    Ok(Box::new(Posted {
+        endpoint,
+        words: build.words,
+        service: Pushover { token, user, device, priority },
+    }))
 }
 
 #[derive(Debug)]
@@ -109,8 +113,8 @@ struct Pushover {
 impl Service for Pushover {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
-        let brief = Brief::of(notice);
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
+        let brief = words.brief(notice);
         let make = |view: &View<'_>| MARKUP.body(view);
         let message = fit(&brief, make, |text| text.chars().count() <= CHARS_MAX);
         let mut fields = json!({

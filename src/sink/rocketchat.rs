@@ -15,7 +15,7 @@ use super::{
     http::{Answered, Reply, Service, words},
     payload::bytes,
 };
-use crate::{notice::Notice, render::Brief};
+use crate::{notice::Notice, render::Words};
 
 pub(super) const KIND: Kind = Kind {
     name: "rocketchat",
@@ -43,10 +43,10 @@ struct RocketChat;
 impl Service for RocketChat {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
         let make =
             |view: &View<'_>| format!("{}\n\n{}", MARKUP.strong(view.headline), MARKUP.body(view));
-        let text = fit(&Brief::of(notice), make, |text| text.chars().count() <= CHARS_MAX);
+        let text = fit(&words.brief(notice), make, |text| text.chars().count() <= CHARS_MAX);
         bytes(&json!({ "text": text }))
     }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::OptionError,
-    render::{Brief, Tone},
+    render::{Pair, Tone, Words},
 };
 
 pub(super) const KIND: Kind = Kind {
@@ -64,9 +64,9 @@ struct Teams;
 impl Service for Teams {
     const VERDICT_IN_BODY: bool = false;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
         let make = |view: &View<'_>| bytes(&message(view));
-        fit(&Brief::of(notice), make, |body| body.len() <= BYTES_MAX)
+        fit(&words.brief(notice), make, |body| body.len() <= BYTES_MAX)
     }
 
     fn judge(&self, reply: &Reply<'_>) -> Answered {
@@ -86,7 +86,9 @@ impl Service for Teams {
 
 fn message(view: &View<'_>) -> Value {
     let mut body = vec![headline(view)];
-    body.push(line("Medium", &[(view.lead, false)]));
+    let spacings = ["Medium"].into_iter().chain(std::iter::repeat("None"));
+    let lead = view.lead.lines().zip(spacings);
+    body.extend(lead.map(|(lead, spacing)| line(spacing, &[(lead, false)])));
     body.extend(pairs(&view.notes, "Medium"));
     for item in &view.items {
         if item.facts.is_empty() {
@@ -131,7 +133,7 @@ fn headline(view: &View<'_>) -> Value {
 }
 
 /// A line for each pair, the first one so far below what is above it.
-fn pairs(pairs: &[(&'static str, String)], spacing: &'static str) -> Vec<Value> {
+fn pairs(pairs: &[Pair], spacing: &'static str) -> Vec<Value> {
     let spacings = [spacing].into_iter().chain(std::iter::repeat("None"));
     let lines = pairs.iter().zip(spacings).map(|((label, value), spacing)| {
         line(spacing, &[(&format!("{label}: "), true), (value, false)])

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::{self, OptionError, SecretRef},
-    render::Brief,
+    render::Words,
     secret::Secret,
 };
 
@@ -84,7 +84,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("base_url", &url), build.clients, redactor)?;
     let service = Telegram { chat_id: options.chat_id, thread: options.thread };
-    Ok(Box::new(Posted { endpoint, service }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service }))
 }
 
 #[derive(Debug)]
@@ -96,11 +96,11 @@ struct Telegram {
 impl Service for Telegram {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
         let make =
             |view: &View<'_>| format!("{}\n\n{}", MARKUP.strong(view.headline), MARKUP.body(view));
         let fits = |text: &String| text.encode_utf16().count() <= UNITS_MAX;
-        let text = fit(&Brief::of(notice), make, fits);
+        let text = fit(&words.brief(notice), make, fits);
         let mut message = json!({
             "chat_id": self.chat_id,
             "text": text,

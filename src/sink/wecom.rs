@@ -19,7 +19,7 @@ use super::{
     http::{Answered, Reply, Service, words},
     payload::bytes,
 };
-use crate::{notice::Notice, render::Brief};
+use crate::{notice::Notice, render::Words};
 
 pub(super) const KIND: Kind = Kind {
     name: "wecom",
@@ -51,10 +51,10 @@ struct WeCom;
 impl Service for WeCom {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
         let make =
             |view: &View<'_>| format!("### {}\n\n{}", lookalikes(view.headline), MARKUP.body(view));
-        let text = fit(&Brief::of(notice), make, |text| text.len() <= TEXT_BYTES_MAX);
+        let text = fit(&words.brief(notice), make, |text| text.len() <= TEXT_BYTES_MAX);
         bytes(&json!({ "msgtype": "markdown", "markdown": { "content": text } }))
     }
 

@@ -18,4 +18,5 @@ mod scenarios;
 mod sink_contract;
 mod stage;
 mod store_contract;
+mod template;
 mod verify;

@@ -11,6 +11,7 @@ use taskbell::{
     name::Name,
     notice::Notice,
     options::OptionError,
+    render::Words,
     sink::{Build, KINDS, Kind, Parcel, Receipt, Sink, SinkError},
 };
 use tokio::net::TcpListener;
@@ -33,6 +34,7 @@ mod tls;
 mod webhook;
 mod webhook_more;
 mod wire;
+mod words;
 
 /// Any port of this host.
 const ANYWHERE: SocketAddr =
@@ -48,15 +50,25 @@ fn kind(name: &str) -> &'static Kind {
 
 /// Builds a sink from a `[[sink]]` table as it stands in a config file.
 fn try_build(table: &str) -> Result<Box<dyn Sink>, OptionError> {
+    try_build_in(table, &Words::default())
+}
+
+fn try_build_in(table: &str, words: &Words) -> Result<Box<dyn Sink>, OptionError> {
     let mut options: toml::Table = table.parse().unwrap();
     let name = Name::parse(options.remove("name").unwrap().as_str().unwrap()).unwrap();
     let kind = kind(options.remove("kind").unwrap().as_str().unwrap());
-    (kind.build)(Build { name, options, clients: Clients::default() })
+    (kind.build)(Build { name, options, clients: Clients::default(), words: words.clone() })
 }
 
 #[track_caller]
 fn build(table: &str) -> Box<dyn Sink> {
     try_build(table).unwrap_or_else(|error| panic!("{table}: {error}"))
+}
+
+/// The same, with these words.
+#[track_caller]
+fn build_in(table: &str, words: &Words) -> Box<dyn Sink> {
+    try_build_in(table, words).unwrap_or_else(|error| panic!("{table}: {error}"))
 }
 
 fn example(kind: &Kind, endpoint: SocketAddr) -> String {

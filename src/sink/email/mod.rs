@@ -28,6 +28,7 @@ use crate::{
     delivery::Verdict,
     notice::Notice,
     options::{OptionError, SecretRef},
+    render::Words,
 };
 
 mod message;
@@ -108,13 +109,14 @@ enum Auth {
 
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let (server, head) = settings::read(crate::options::parse(build.options)?)?;
-    Ok(Box::new(Email { server, head, kept: Mutex::new(None) }))
+    Ok(Box::new(Email { server, head, words: build.words, kept: Mutex::new(None) }))
 }
 
 #[derive(Debug)]
 struct Email {
     server: Server,
     head: Letterhead,
+    words: Words,
     /// An open connection between mails, and since when it rests.
     kept: Mutex<Option<(Session, Instant)>>,
 }
@@ -197,7 +199,7 @@ fn worst(refused: &[(Address, Reply)]) -> Verdict {
 #[async_trait]
 impl Sink for Email {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        message(&self.head, notice)
+        message(&self.head, &self.words, notice)
     }
 
     /// Recipients that are still owed are taken as they were, even if the options no longer

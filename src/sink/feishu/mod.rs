@@ -28,7 +28,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::{self, OptionError, SecretRef},
-    render::{Brief, Tone},
+    render::{Tone, Words},
     secret::Secret,
 };
 
@@ -108,7 +108,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint((key, &url), build.clients, redactor)?;
     let keyword = options.keyword.unwrap_or_default();
-    Ok(Box::new(Posted { endpoint, service: Feishu { secret, keyword } }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service: Feishu { secret, keyword } }))
 }
 
 #[derive(Debug)]
@@ -121,9 +121,9 @@ struct Feishu {
 impl Service for Feishu {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
         let make = |view: &View<'_>| bytes(&card(view, &self.keyword));
-        fit(&Brief::of(notice), make, |body| body.len() <= BYTES_MAX)
+        fit(&words.brief(notice), make, |body| body.len() <= BYTES_MAX)
     }
 
     fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {
@@ -141,7 +141,7 @@ impl Service for Feishu {
 
 fn card(view: &View<'_>, keyword: &str) -> Value {
     let dot = if keyword.is_empty() { "" } else { " · " };
-    let mut elements = vec![text(view.lead)];
+    let mut elements = vec![text(&view.lead)];
     let notes = view.notes.iter().map(plain_pair).collect::<Vec<_>>().join("\n");
     let items: Vec<String> = view.items.iter().map(Shown::plain).collect();
     for block in [vec![notes], items, vec![view.more.join("\n")], vec![view.foot.join("\n")]] {

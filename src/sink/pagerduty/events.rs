@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::Failure,
     notice::{Notice, NoticeKind, thread_id},
-    render::{Brief, Tone},
+    render::{Brief, Pair, Tone, Words},
     text,
 };
 
@@ -46,101 +46,120 @@ impl Severity {
     }
 }
 
-/// The events of `notice`, never none.
-pub(super) fn events(notice: &Notice, severity: Severity) -> Vec<Value> {
-    let singly = match notice.kind {
-        NoticeKind::TaskFailed
-        | NoticeKind::TaskCleared
-        | NoticeKind::TaskReminder
-        | NoticeKind::TaskStuck => true,
-        NoticeKind::Digest => notice.omitted() == 0,
-        _ => false,
-    };
-    let mut events = Vec::new();
-    if singly {
-        let shell = Notice { failures: Vec::new(), total: 1, ..notice.clone() };
-        events.extend(notice.failures.iter().flat_map(|failure| one(&shell, failure, severity)));
-    }
-    if events.is_empty() || (singly && notice.omitted() > 0) {
-        events.push(whole(notice, severity));
-    }
-    events
+/// Puts notices into events.
+#[derive(Clone, Copy)]
+pub(super) struct Teller<'a> {
+    pub(super) severity: Severity,
+    pub(super) words: &'a Words,
 }
 
-/// The events about one failure of a notice, which is `shell` without them. One that cleared
-/// before it could be told gets its incident, and the end of it.
-fn one(shell: &Notice, failure: &Failure, severity: Severity) -> Vec<Value> {
-    let key = format!("taskbell-{}", thread_id(failure));
-    let end = resolve(&key);
-    match (shell.kind, failure.cleared_at) {
-        (NoticeKind::TaskCleared, _) => vec![end],
-        (_, Some(_)) => vec![trigger(shell, failure, &key, severity), end],
-        (_, None) => vec![trigger(shell, failure, &key, severity)],
+impl Teller<'_> {
+    /// The events of `notice`, never none.
+    pub(super) fn events(self, notice: &Notice) -> Vec<Value> {
+        let singly = match notice.kind {
+            NoticeKind::TaskFailed
+            | NoticeKind::TaskCleared
+            | NoticeKind::TaskReminder
+            | NoticeKind::TaskStuck => true,
+            NoticeKind::Digest => notice.omitted() == 0,
+            _ => false,
+        };
+        let mut events = Vec::new();
+        if singly {
+            let shell = Notice { failures: Vec::new(), ..notice.clone() };
+            events.extend(notice.failures.iter().flat_map(|failure| self.one(&shell, failure)));
+        }
+        if events.is_empty() || (singly && notice.omitted() > 0) {
+            events.push(self.whole(notice));
+        }
+        events
+    }
+
+    /// The events about one failure of a notice, which is `shell` without them. One that cleared
+    /// before it could be told gets its incident, and the end of it.
+    fn one(self, shell: &Notice, failure: &Failure) -> Vec<Value> {
+        let key = format!("taskbell-{}", thread_id(failure));
+        let end = resolve(&key);
+        match (shell.kind, failure.cleared_at) {
+            (NoticeKind::TaskCleared, _) => vec![end],
+            (_, Some(_)) => vec![self.trigger(shell, failure, &key), end],
+            (_, None) => vec![self.trigger(shell, failure, &key)],
+        }
+    }
+
+    fn trigger(self, shell: &Notice, failure: &Failure, key: &str) -> Value {
+        let kind =
+            if shell.kind == NoticeKind::Digest { NoticeKind::TaskFailed } else { shell.kind };
+        let alone = Notice { kind, ..shell.about(failure) };
+        let brief = self.words.brief(&alone);
+        let mut details = if brief.items.is_empty() {
+            // In words of the operator's own.
+            about(&brief)
+        } else {
+            brief.items.into_iter().flat_map(|item| item.facts).map(detail).collect()
+        };
+        details.insert("Source".to_owned(), failure.source.as_str().into());
+        let at = failure.task.failed_at.unwrap_or(failure.first_seen_at);
+        json!({
+            "event_action": "trigger",
+            "dedup_key": key,
+            "client": "taskbell",
+            "payload": {
+                "summary": text::clean(&brief.headline, SUMMARY_BYTES_MAX),
+                "source": failure.source,
+                "severity": self.severity.of(brief.tone),
+                "timestamp": at,
+                "component": failure.task.text.server_name.as_deref().map(|name| text::clean(name, 256)),
+                "group": failure.source,
+                "class": failure.task.action,
+                "custom_details": details,
+            },
+        })
+    }
+
+    /// One event about all that the notice says.
+    fn whole(self, notice: &Notice) -> Value {
+        let key = whole_key(notice);
+        if notice.kind == NoticeKind::SourceSighted {
+            return resolve(&key);
+        }
+        let brief = self.words.brief(notice);
+        let mut details = about(&brief);
+        let lines =
+            brief.items.iter().take(LINES_MAX).map(|item| item.line(LINE_MESSAGE_BYTES_MAX));
+        let lines: Vec<String> = lines.collect();
+        let more: Vec<String> = brief.rest(lines.len()).into_iter().chain(brief.more).collect();
+        if !lines.is_empty() {
+            details.insert("Failures".to_owned(), lines.into());
+        }
+        if !more.is_empty() {
+            details.insert("More".to_owned(), more.join(" ").into());
+        }
+        json!({
+            "event_action": "trigger",
+            "dedup_key": key,
+            "client": "taskbell",
+            "payload": {
+                "summary": text::clean(&brief.headline, SUMMARY_BYTES_MAX),
+                "source": notice.subject(),
+                "severity": self.severity.of(brief.tone),
+                "timestamp": notice.created_at,
+                "group": notice.subject(),
+                "class": notice.kind.as_str(),
+                "custom_details": details,
+            },
+        })
     }
 }
 
-fn trigger(shell: &Notice, failure: &Failure, key: &str, severity: Severity) -> Value {
-    let kind = if shell.kind == NoticeKind::Digest { NoticeKind::TaskFailed } else { shell.kind };
-    let alone = Notice { kind, failures: vec![failure.clone()], ..shell.clone() };
-    let brief = Brief::of(&alone);
-    let details = brief.items.into_iter().flat_map(|item| item.facts);
-    let mut details: Map<String, Value> =
-        details.map(|(label, value)| (label.to_owned(), value.into())).collect();
-    details.insert("Source".to_owned(), failure.source.as_str().into());
-    let at = failure.task.failed_at.unwrap_or(failure.first_seen_at);
-    json!({
-        "event_action": "trigger",
-        "dedup_key": key,
-        "client": "taskbell",
-        "payload": {
-            "summary": text::clean(&brief.headline, SUMMARY_BYTES_MAX),
-            "source": failure.source,
-            "severity": severity.of(brief.tone),
-            "timestamp": at,
-            "component": failure.task.text.server_name.as_deref().map(|name| text::clean(name, 256)),
-            "group": failure.source,
-            "class": failure.task.action,
-            "custom_details": details,
-        },
-    })
+/// What is said of the notice as a whole, as details.
+fn about(brief: &Brief) -> Map<String, Value> {
+    let lead = ("About".to_owned(), brief.lead.clone());
+    brief.notes.iter().cloned().chain([lead]).map(detail).collect()
 }
 
-/// One event about all that the notice says.
-fn whole(notice: &Notice, severity: Severity) -> Value {
-    let key = whole_key(notice);
-    if notice.kind == NoticeKind::SourceSighted {
-        return resolve(&key);
-    }
-    let brief = Brief::of(notice);
-    let mut details: Map<String, Value> = brief
-        .notes
-        .iter()
-        .map(|(label, value)| ((*label).to_owned(), value.clone().into()))
-        .collect();
-    details.insert("About".to_owned(), brief.lead.clone().into());
-    let lines = brief.items.iter().take(LINES_MAX).map(|item| item.line(LINE_MESSAGE_BYTES_MAX));
-    let lines: Vec<String> = lines.collect();
-    let more: Vec<String> = brief.rest(lines.len()).into_iter().chain(brief.more).collect();
-    if !lines.is_empty() {
-        details.insert("Failures".to_owned(), lines.into());
-    }
-    if !more.is_empty() {
-        details.insert("More".to_owned(), more.join(" ").into());
-    }
-    json!({
-        "event_action": "trigger",
-        "dedup_key": key,
-        "client": "taskbell",
-        "payload": {
-            "summary": text::clean(&brief.headline, SUMMARY_BYTES_MAX),
-            "source": notice.subject(),
-            "severity": severity.of(brief.tone),
-            "timestamp": notice.created_at,
-            "group": notice.subject(),
-            "class": notice.kind.as_str(),
-            "custom_details": details,
-        },
-    })
+fn detail((label, value): Pair) -> (String, Value) {
+    (label, value.into())
 }
 
 /// What a notice's incident is named after: what goes on belongs to the incident that it began

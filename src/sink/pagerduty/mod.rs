@@ -27,12 +27,13 @@ use crate::{
     delivery::Verdict,
     notice::Notice,
     options::{self, OptionError, SecretRef},
+    render::Words,
     secret::Secret,
 };
 
 mod events;
 
-use events::{Severity, events};
+use events::{Severity, Teller};
 
 pub(super) const KIND: Kind = Kind {
     name: "pagerduty",
@@ -86,12 +87,18 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let url = Secret::new(format!("{}/v2/enqueue", options.base_url.trim_end_matches('/')));
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("base_url", &url), build.clients, redactor)?;
-    Ok(Box::new(PagerDuty { endpoint, routing_key, severity: options.severity }))
+    Ok(Box::new(PagerDuty {
+        endpoint,
+        words: build.words,
+        routing_key,
+        severity: options.severity,
+    }))
 }
 
 #[derive(Debug)]
 struct PagerDuty {
     endpoint: Endpoint,
+    words: Words,
     routing_key: Secret,
     severity: Severity,
 }
@@ -113,7 +120,7 @@ impl PagerDuty {
 #[async_trait]
 impl Sink for PagerDuty {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        bytes(&events(notice, self.severity))
+        bytes(&Teller { severity: self.severity, words: &self.words }.events(notice))
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {

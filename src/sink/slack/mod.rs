@@ -26,7 +26,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::{self, OptionError, SecretRef},
-    render::Brief,
+    render::Words,
     secret::Secret,
 };
 
@@ -78,7 +78,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let redactor = bot.as_ref().map_or_else(Redactor::default, |bot| bot.redactor.clone());
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint((key, &url), build.clients, redactor)?;
-    Ok(Box::new(Posted { endpoint, service: Slack { bot } }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service: Slack { bot } }))
 }
 
 /// The address, and the bot that writes there if it is not a webhook.
@@ -121,8 +121,8 @@ struct Bot {
 impl Service for Slack {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
-        let message = fit(&Brief::of(notice), Message::of, Message::fits);
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
+        let message = fit(&words.brief(notice), Message::of, Message::fits);
         bytes(&message.json(self.bot.as_ref().map(|bot| bot.channel.as_str())))
     }
 
@@ -149,7 +149,7 @@ struct Message {
 
 impl Message {
     fn of(view: &View<'_>) -> Self {
-        let mut blocks = vec![view.lead.to_owned()];
+        let mut blocks = vec![view.lead.clone()];
         blocks.push(view.notes.iter().map(plain_pair).collect::<Vec<_>>().join("\n"));
         let is_line = |item: &&Shown| item.facts.is_empty();
         blocks.extend(view.items.iter().filter(|item| !is_line(item)).map(Shown::plain));

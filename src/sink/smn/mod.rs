@@ -27,7 +27,7 @@ use crate::{
     huawei::sign::{self, DATE_HEADER},
     notice::Notice,
     options::{self, OptionError, SecretRef},
-    render::Brief,
+    render::Words,
     secret::Secret,
     text,
 };
@@ -113,7 +113,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint((key, &url), build.clients, redactor)?;
     let service = Smn { host, path, project_id: options.project_id, keys, sms: options.sms };
-    Ok(Box::new(Posted { endpoint, service }))
+    Ok(Box::new(Posted { endpoint, words: build.words, service }))
 }
 
 /// Where to publish, and the key that says so.
@@ -167,8 +167,8 @@ struct Smn {
 impl Service for Smn {
     const VERDICT_IN_BODY: bool = true;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
-        let brief = Brief::of(notice);
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
+        let brief = words.brief(notice);
         let subject = text::clean(&brief.headline, SUBJECT_BYTES_MAX);
         let make = |view: &View<'_>| format!("{}\n\n{}", view.headline, MARKUP.body(view));
         let message = fit(&brief, make, |text| text.len() <= MESSAGE_BYTES_MAX);

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     failure::Failure,
     notice::{Notice, NoticeKind},
+    render::Words,
     sink::{
         labels::{self, Labels},
         record::{Record, records},
@@ -34,7 +35,7 @@ const NOT_YET: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 /// The body. The names and their order are Alertmanager's.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Body<'a> {
+pub(super) struct Message<'a> {
     receiver: &'a str,
     status: Status,
     alerts: Vec<Alert>,
@@ -69,9 +70,9 @@ struct Alert {
     fingerprint: String,
 }
 
-impl<'a> Body<'a> {
-    pub(super) fn of(notice: &'a Notice) -> Self {
-        let alerts = alerts(notice);
+impl<'a> Message<'a> {
+    pub(super) fn of(notice: &'a Notice, words: &Words) -> Self {
+        let alerts = alerts(notice, words);
         let firing = alerts.iter().any(|alert| alert.status == Status::Firing);
         let source = notice.source.as_ref().map(|source| ("source", source.name.to_string()));
         let group_labels = labels::labels(source);
@@ -93,8 +94,8 @@ impl<'a> Body<'a> {
     }
 }
 
-fn alerts(notice: &Notice) -> Vec<Alert> {
-    let records = records(notice);
+fn alerts(notice: &Notice, words: &Words) -> Vec<Alert> {
+    let records = records(notice, words);
     let (own, each) = records.split_at(records.len().saturating_sub(notice.failures.len()));
     // A digest that lists failures is no trouble of its own, and nothing would ever resolve it.
     let own = own.iter().filter(|_| notice.failures.is_empty() || labels::is_storm(notice.kind));

@@ -20,16 +20,19 @@ use crate::{
     delivery::Verdict,
     notice::Notice,
     options::{self, OptionError, SecretRef},
+    render::Words,
     secret::Secret,
 };
 
 mod alertmanager;
+mod body;
 mod cloudevents;
 mod request;
 mod secrets;
 pub mod signature;
 
-use alertmanager::Body;
+use alertmanager::Message;
+use body::Body;
 use cloudevents::Event;
 use request::{Added, Auth};
 use secrets::SecretList;
@@ -66,8 +69,7 @@ struct Options {
     #[serde(default)]
     secret: SecretList,
     /// What the body is: `standard`, `cloudevents` or `alertmanager`. Default: `standard`.
-    #[serde(default)]
-    format: Format,
+    format: Option<Format>,
     /// More headers, by name. Their values are secrets.
     #[serde(default)]
     headers: BTreeMap<String, SecretRef>,
@@ -82,6 +84,11 @@ struct Options {
     /// Whether the host may be on a private network or this very host.
     #[serde(default = "yes")]
     allow_private: bool,
+    /// A template of the body, for receivers that want another one. It must give JSON if the
+    /// content type is one of JSON.
+    body: Option<PathBuf>,
+    /// What the body is, with `body`. Default "application/json".
+    content_type: Option<String>,
 }
 
 /// What the body is.
@@ -116,13 +123,20 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
         .map(|secret| Key::parse(secret.expose()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| OptionError::new("secret", error.to_string()))?;
+    if options.body.is_some() && options.format.is_some() {
+        return Err(OptionError::new("format", "is of no use with body"));
+    }
+    let format = options.format.unwrap_or_default();
+    let (path, content_type) = (options.body.as_deref(), options.content_type.as_deref());
+    let body = Body::read(path, content_type, format.content_type(), &build.words)?;
     let Added { headers, secrets: more } = request::added(&options.headers, options.auth.as_ref())?;
     let identity = Identity::read(options.client_cert.as_deref(), options.client_key.as_deref())?;
     let hidden: Vec<Secret> = secrets.into_iter().chain(more).collect();
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let reach = reach.showing(identity.as_ref());
     let endpoint = reach.endpoint(("url", &url), build.clients, redactor(&hidden))?;
-    Ok(Box::new(Posted { endpoint, service: Webhook { keys, format: options.format, headers } }))
+    let service = Webhook { keys, format, body, headers };
+    Ok(Box::new(Posted { endpoint, words: build.words, service }))
 }
 
 /// Hides each secret with its mark and without.
@@ -137,6 +151,7 @@ struct Webhook {
     /// Empty: requests are not signed.
     keys: Vec<Key>,
     format: Format,
+    body: Body,
     /// Of the operator's, with `authorization`.
     headers: HeaderMap,
 }
@@ -150,7 +165,7 @@ impl Webhook {
         };
         let timestamp = parcel.now.as_second().to_string();
         let mut headers = self.headers.clone();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.format.content_type()));
+        headers.insert(CONTENT_TYPE, self.body.content_type.clone());
         headers.insert(WEBHOOK_ID, value(parcel.id.as_str())?);
         headers.insert(WEBHOOK_TIMESTAMP, value(&timestamp)?);
         if !self.keys.is_empty() {
@@ -164,12 +179,12 @@ impl Webhook {
 impl Service for Webhook {
     const VERDICT_IN_BODY: bool = false;
 
-    fn payload(&self, notice: &Notice) -> Vec<u8> {
-        match self.format {
-            Format::Standard => payload::bytes(&Payload::of(notice)),
-            Format::CloudEvents => payload::bytes(&Event::of(notice)),
-            Format::Alertmanager => payload::bytes(&Body::of(notice)),
-        }
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
+        self.body.render(notice, words, || match self.format {
+            Format::Standard => payload::bytes(&Payload::of(notice, words)),
+            Format::CloudEvents => payload::bytes(&Event::of(notice, words)),
+            Format::Alertmanager => payload::bytes(&Message::of(notice, words)),
+        })
     }
 
     fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {

@@ -73,7 +73,7 @@ fn notices() -> impl Iterator<Item = Notice> {
 }
 
 /// All texts in `value`.
-fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+pub(super) fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::String(text) => found.push(text),
         Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
@@ -142,7 +142,7 @@ fn a_card_has_no_element_in_which_text_could_be_markup() {
 }
 
 /// The number of bytes, characters or the like that a service counts, and its limit.
-fn measure(kind: &str, body: &[u8]) -> (usize, usize) {
+pub(super) fn measure(kind: &str, body: &[u8]) -> (usize, usize) {
     let value: Value = serde_json::from_slice(body).unwrap();
     let chars = |text: &Value| text.as_str().unwrap().chars().count();
     let units = |text: &Value| text.as_str().unwrap().encode_utf16().count();

@@ -1,6 +1,6 @@
 //! Webhooks against a receiver that verifies, refuses and misbehaves.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use taskbell::{
     clock::FixedClock,
@@ -58,6 +58,43 @@ async fn the_request_carries_the_id_the_time_and_the_rendered_bytes() {
     assert_eq!(arrival.body, sink.render(&notice));
     assert_eq!((arrival.kind.as_str(), arrival.answered), ("task.failed", Some(204)));
     assert_eq!(receiver.received(), [arrival]);
+}
+
+#[tokio::test]
+async fn a_body_of_the_operators_own_is_sent_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("body.j2");
+    let receiver = receiver(&[]).await;
+    let body = |more: &str| format!("body = '{}'\n{more}", file.display());
+    for (template, more, sent) in [
+        (
+            "{\"text\": {{ title }}}",
+            "",
+            r#"{"text": "prod-beijing: reset failed on web-01 (KPS.6009)"}"#,
+        ),
+        ("<{{ type }}>", "content_type = 'text/plain; charset=utf-8'", "<task.failed>"),
+    ] {
+        fs::write(&file, template).unwrap();
+        let sink = sink(&receiver, &body(more));
+        send(&*sink, &examples::one()).await.unwrap();
+        let arrival = receiver.received().pop().unwrap();
+        assert_eq!(String::from_utf8_lossy(&arrival.body), sent);
+        let (_, value) = arrival.headers.iter().find(|(name, _)| name == "content-type").unwrap();
+        assert_eq!(value, more.split('\'').nth(1).unwrap_or("application/json"));
+    }
+    let refused = |more: &str| {
+        let table = format!("name = 'a'\nkind = 'webhook'\nurl = 'http://h'\n{more}");
+        let error = try_build(&table).expect_err(more).to_string();
+        error.replace(&file.display().to_string(), "body.j2")
+    };
+    let error = refused(&body(""));
+    assert!(error.starts_with("body: body.j2: does not give JSON: expected value"), "{error}");
+    let expected = "content_type: must be a media type such as application/json";
+    assert_eq!(refused(&body("content_type = 'json'")), expected);
+    let expected = "content_type: is of use with body only";
+    assert_eq!(refused("content_type = 'text/plain'"), expected);
+    fs::write(&file, "{}").unwrap();
+    assert_eq!(refused(&body("format = 'cloudevents'")), "format: is of no use with body");
 }
 
 #[tokio::test]
