@@ -14,6 +14,10 @@ use jiff::Timestamp;
 use reqwest::{Certificate, Client, Identity, Response, header::HeaderMap, redirect::Policy};
 use url::Url;
 
+mod guard;
+
+pub use guard::{PrivateAddress, is_private};
+
 /// Longest wait for a TCP and TLS handshake. Shorter than every request limit, so that a host
 /// that swallows packets is reported as such.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,6 +35,7 @@ pub struct Clients {
     tls: Arc<OnceLock<Client>>,
     roots: Arc<Vec<Certificate>>,
     identity: Option<Identity>,
+    public_only: bool,
 }
 
 impl Clients {
@@ -40,10 +45,38 @@ impl Clients {
         Self { roots: Arc::new(roots), ..Self::default() }
     }
 
-    /// The same, and show `identity` to receivers that want to see a certificate.
+    /// Clients of their own with the same trust, which show `identity` to receivers that want to see
+    /// a certificate.
     #[must_use]
-    pub fn showing(self, identity: Identity) -> Self {
-        Self { identity: Some(identity), ..Self::trusting(self.roots.to_vec()) }
+    pub fn showing(&self, identity: Identity) -> Self {
+        Self { identity: Some(identity), ..self.apart() }
+    }
+
+    /// Clients of their own with the same trust that refuse private addresses. They use no proxy:
+    /// what a proxy resolves cannot be looked at.
+    #[must_use]
+    pub fn public_only(&self) -> Self {
+        Self { public_only: true, ..self.apart() }
+    }
+
+    /// The same, without what was built already.
+    fn apart(&self) -> Self {
+        Self { plain: Arc::default(), tls: Arc::default(), ..self.clone() }
+    }
+
+    /// Whether these clients refuse private addresses.
+    #[must_use]
+    pub fn are_public_only(&self) -> bool {
+        self.public_only
+    }
+
+    /// Refuses a URL that these clients must not go to, as far as it says so itself.
+    ///
+    /// # Errors
+    ///
+    /// [`PrivateAddress`].
+    pub fn check(&self, url: &Url) -> Result<(), PrivateAddress> {
+        if self.public_only { guard::check(url) } else { Ok(()) }
     }
 
     /// The client for `url`.
@@ -57,8 +90,31 @@ impl Clients {
         if let Some(client) = cell.get() {
             return Ok(client.clone());
         }
-        let client = build(tls, &self.roots, self.identity.as_ref())?;
+        let client = self.build(tls)?;
         Ok(cell.get_or_init(|| client).clone())
+    }
+
+    fn build(&self, tls: bool) -> Result<Client, reqwest::Error> {
+        install_crypto();
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(Duration::from_secs(90))
+            .tcp_nodelay(true);
+        // The plain client trusts nobody and thereby loads nothing.
+        let builder = if tls {
+            let builder = builder.tls_certs_merge(self.roots.iter().cloned());
+            self.identity.iter().fold(builder, |builder, one| builder.identity(one.clone()))
+        } else {
+            builder.tls_certs_only([])
+        };
+        let builder = if self.public_only {
+            builder.no_proxy().dns_resolver(Arc::new(guard::PublicOnly))
+        } else {
+            builder
+        };
+        builder.build()
     }
 }
 
@@ -72,28 +128,6 @@ impl fmt::Debug for Clients {
 pub fn install_crypto() {
     // A second call finds the first one's provider in place, which is the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
-}
-
-fn build(
-    tls: bool,
-    roots: &[Certificate],
-    identity: Option<&Identity>,
-) -> Result<Client, reqwest::Error> {
-    install_crypto();
-    let builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(Duration::from_secs(90))
-        .tcp_nodelay(true);
-    // The plain client trusts nobody and thereby loads nothing.
-    let builder = if tls {
-        let builder = builder.tls_certs_merge(roots.iter().cloned());
-        identity.into_iter().fold(builder, |builder, one| builder.identity(one.clone()))
-    } else {
-        builder.tls_certs_only([])
-    };
-    builder.build()
 }
 
 /// Why an answer could not be read whole.

@@ -11,6 +11,7 @@ pub mod exit;
 pub mod failpoint;
 pub mod failure;
 pub mod http;
+pub mod huawei;
 pub mod name;
 pub mod notice;
 pub mod options;

@@ -358,6 +358,20 @@ impl Notice {
         self.total.saturating_sub(listed)
     }
 
+    /// The same about `failure` alone, for receivers that keep each by itself. Of several sources, it
+    /// is about that of the failure.
+    #[must_use]
+    pub fn about(&self, failure: &Failure) -> Self {
+        let only = || SourceInfo {
+            name: failure.source.clone(),
+            kind: String::new(),
+            region: String::new(),
+            project_id: String::new(),
+        };
+        let source = Some(self.source.clone().unwrap_or_else(only));
+        Self { failures: vec![failure.clone()], total: 1, tally: None, source, ..self.clone() }
+    }
+
     /// What comes first in a headline: the source, or taskbell itself.
     #[must_use]
     pub fn subject(&self) -> &str {

@@ -24,6 +24,7 @@ mod plan;
 mod route;
 mod run;
 pub mod simulate;
+mod template;
 mod verify;
 
 /// Tells people about failed cloud tasks, and keeps trying until they were told.
@@ -98,6 +99,9 @@ enum Command {
     /// The deliveries on record
     #[command(subcommand)]
     Delivery(look::DeliveryCommand),
+    /// The words of your own
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
     /// Deliveries that were given up
     #[command(subcommand)]
     Dead(hush::DeadCommand),
@@ -163,6 +167,7 @@ async fn dispatch(global: Global, command: Command) -> Exit {
             }
         }
         Command::Verify(args) => verify::run(&args, global.output),
+        Command::Template(command) => template::run(&command),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::Schema => out::json(&crate::config::schema()),

@@ -33,8 +33,9 @@ mod sinks;
 mod times;
 
 /// What [`super::raw::RawFile`] holds.
-pub(super) const FILE_KEYS: &[&str] =
-    &["store", "source", "sink", "route", "mute", "delivery", "worker"];
+pub(super) const FILE_KEYS: &[&str] = &[
+    "store", "source", "sink", "route", "mute", "delivery", "worker", "text", "template", "hints",
+];
 
 /// The one kind of store so far.
 const STORE_KINDS: &[&str] = &["sled"];
@@ -72,6 +73,9 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let store = check.one(&mut root, "store").and_then(|raw| check.store(&raw));
     let retry = check.one(&mut root, "delivery").and_then(|raw| check.retry(&raw));
     let worker = check.one(&mut root, "worker").and_then(|raw| check.worker(&raw));
+    let hints = check.hints(&mut root);
+    // Without it, what is wrong was told already.
+    let inherited = check.inherited(&mut root, kinds.sinks).unwrap_or_default();
     let sources = check.many(&mut root, "source");
     check.names("source", &sources);
     let sources: Option<Vec<Source>> = {
@@ -84,8 +88,9 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let sink_names = check.names("sink", &sinks);
     let sinks: Option<Vec<Sink>> = {
         let each = sinks.into_iter().enumerate();
-        let checked: Vec<_> =
-            each.map(|(nth, table)| check.sink(nth, table, kinds.sinks, &sink_names)).collect();
+        let checked: Vec<_> = each
+            .map(|(nth, table)| check.sink(nth, table, kinds.sinks, (&sink_names, &inherited)))
+            .collect();
         checked.into_iter().collect()
     };
     let windows = check.windows(&mut root);
@@ -100,12 +105,30 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     }
 
     let Check { places, mut problems, mut warnings, .. } = check;
-    match (store, retry, worker, sources, sinks, routes) {
-        (Some(store), Some(retry), Some(worker), Some(sources), Some(sinks), Some(routes))
-            if problems.is_empty() =>
-        {
+    match (store, retry, worker, sources, sinks, routes, hints) {
+        (
+            Some(store),
+            Some(retry),
+            Some(worker),
+            Some(sources),
+            Some(sinks),
+            Some(routes),
+            Some(hints),
+        ) if problems.is_empty() => {
             in_order(&mut warnings);
-            Ok(Config { store, sources, sinks, routes, windows, retry, worker, warnings, places })
+            let built = Config {
+                store,
+                sources,
+                sinks,
+                routes,
+                windows,
+                retry,
+                worker,
+                hints,
+                warnings,
+                places,
+            };
+            Ok(built)
         }
         _ => {
             in_order(&mut problems);
@@ -154,7 +177,7 @@ fn plain(expected: &str) -> &str {
 type Shared = &'static [&'static str];
 
 /// The state of checking one file.
-struct Check {
+pub(super) struct Check {
     places: Places,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
@@ -175,7 +198,7 @@ impl Check {
         }
     }
 
-    fn problem(&mut self, path: &str, problem: &str) {
+    pub(super) fn problem(&mut self, path: &str, problem: &str) {
         self.problems.push(self.places.problem(path, problem));
     }
 
@@ -184,7 +207,11 @@ impl Check {
     }
 
     /// Reads a table that may be left out.
-    fn one<T: DeserializeOwned + Default>(&mut self, root: &mut Table, key: &str) -> Option<T> {
+    pub(super) fn one<T: DeserializeOwned + Default>(
+        &mut self,
+        root: &mut Table,
+        key: &str,
+    ) -> Option<T> {
         match root.remove(key) {
             None => Some(T::default()),
             Some(Value::Table(table)) => self.parse(key, table),
@@ -231,7 +258,7 @@ impl Check {
     }
 
     /// Reads the table at `path`. After a mistake, goes on without the key that was wrong.
-    fn parse<T: DeserializeOwned>(&mut self, path: &str, mut table: Table) -> Option<T> {
+    pub(super) fn parse<T: DeserializeOwned>(&mut self, path: &str, mut table: Table) -> Option<T> {
         let mut wrong = BTreeSet::new();
         loop {
             let error = match options::parse(table.clone()) {
@@ -347,7 +374,7 @@ impl Check {
 }
 
 /// "`x` is not a kind; did you mean …" for a `word` that should be one of `known`.
-fn unknown(what: &str, word: &str, known: &[&str]) -> String {
+pub(super) fn unknown(what: &str, word: &str, known: &[&str]) -> String {
     match options::nearest(known, word) {
         Some(near) => format!("`{word}` is not a {what}; did you mean `{near}`?"),
         None => format!("`{word}` is not a {what}; known are {}", known.join(", ")),

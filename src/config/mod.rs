@@ -34,6 +34,7 @@ use crate::{
     name::Name,
     notice::SourceInfo,
     options::{self, OptionError},
+    render::{Hints, Style, Target, Template, Templates, Words},
     sink, source,
 };
 
@@ -44,9 +45,11 @@ mod schema;
 mod secrets;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use locate::{ConfigError, Problem, Warning};
 pub use schema::schema;
+pub use text::{TemplateFiles, Text};
 
 use check::Kinds;
 use locate::Places;
@@ -78,6 +81,8 @@ pub struct Config {
     pub retry: RetryPolicy,
     /// `[worker]`.
     pub worker: Worker,
+    /// `[hints]`.
+    pub hints: Arc<Hints>,
     /// What is odd, but no reason not to run. In the order of the file.
     pub warnings: Vec<Warning>,
     places: Places,
@@ -126,6 +131,8 @@ pub struct Sink {
     pub concurrency: usize,
     /// What it is told and how much of it, and who is told in its place.
     pub rules: SinkRules,
+    /// In which words it is told.
+    pub text: Text,
 }
 
 /// The worker itself.
@@ -184,6 +191,7 @@ impl fmt::Debug for Sink {
             .field("timeout", &self.timeout)
             .field("concurrency", &self.concurrency)
             .field("rules", &self.rules)
+            .field("text", &self.text)
             .finish()
     }
 }
@@ -308,8 +316,25 @@ impl Config {
                 name: sink.name.clone(),
                 options: sink.options.clone(),
                 clients: clients.clone(),
+                words: self.words(sink)?,
             })
         })
+    }
+
+    /// Reads and compiles the templates of `sink`.
+    fn words(&self, sink: &Sink) -> Result<Words, OptionError> {
+        let Text { language, zone, templates } = sink.text.clone();
+        let style = Style { language, zone, hints: Arc::clone(&self.hints) };
+        let read = |key: &str, path: Option<PathBuf>, target| {
+            let wrong = |problem| OptionError::new(format!("template.{key}"), problem);
+            path.map(|path| Template::read(&path, target, &style).map_err(wrong)).transpose()
+        };
+        let templates = Templates {
+            title: read("title", templates.title, Target::Line)?,
+            text: read("text", templates.text, Target::Plain)?,
+            html: read("html", templates.html, Target::Html)?,
+        };
+        Ok(Words::with(style, templates))
     }
 
     fn build<I, T>(

@@ -4,7 +4,7 @@
 //! the same structs give the JSON Schema, so their docs are what an editor shows. What a value
 //! must be beyond its type is the business of `check`. No other module sees a `Raw` type.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -17,6 +17,7 @@ pub(super) use times::{RawDigest, RawMute, RawRemind};
 use crate::{
     decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules},
     options::Period,
+    render::Language,
 };
 
 mod storm;
@@ -46,6 +47,15 @@ pub(super) struct RawFile {
     delivery: RawDelivery,
     #[schemars(default)]
     worker: RawWorker,
+    #[schemars(default)]
+    text: RawText,
+    /// Templates for all sinks of a kind.
+    #[schemars(default)]
+    template: BTreeMap<String, RawTemplate>,
+    /// What to do about a failure, by error code or `re:<pattern>` for messages: a text, or a
+    /// table. An empty text takes a built-in hint away.
+    #[schemars(default)]
+    hints: BTreeMap<String, HintForm>,
 }
 
 /// A route that has none around it to take `to` from.
@@ -120,9 +130,9 @@ pub(super) struct RawSink {
     #[serde(default = "eight")]
     #[schemars(range(min = 1, max = 256))]
     pub(super) concurrency: usize,
-    /// Whether it is told when a failure is no longer listed.
-    #[serde(default)]
-    pub(super) cleared: bool,
+    /// Whether it is told when a failure is no longer listed. Default: on for kinds that keep
+    /// something open until then, off for the others.
+    pub(super) cleared: Option<bool>,
     /// Most notices in a time; what is more is told together. Default: depends on the kind.
     pub(super) limit: Option<RawLimit>,
     /// When a burst of failures is told as one storm. Default: on for kinds that people read, off
@@ -134,6 +144,12 @@ pub(super) struct RawSink {
     /// How old a delivery gets before the fallback is told, 1 s to 1 d. Default "10m".
     #[serde(default = "ten_minutes")]
     pub(super) fallback_after: Period,
+    /// The language of its notices: "en" or "zh". Default: that of `[text]`.
+    pub(super) language: Option<RawLanguage>,
+    /// The zone of all times in its notices. Default: that of `[text]`.
+    pub(super) time_zone: Option<String>,
+    /// Templates for its notices. Default: those of `[template.<kind>]`.
+    pub(super) template: Option<RawTemplate>,
 }
 
 fn ten_minutes() -> Period {
@@ -234,6 +250,69 @@ impl Default for RawWorker {
     fn default() -> Self {
         Self { poll_concurrency: 16, shutdown_grace: Period(Duration::from_secs(20)) }
     }
+}
+
+/// In which words notices are told.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawText {
+    /// "en" or "zh" (Simplified Chinese).
+    pub(super) language: RawLanguage,
+    /// The zone of all times, by its IANA name. Default "UTC".
+    pub(super) time_zone: String,
+}
+
+impl Default for RawText {
+    fn default() -> Self {
+        Self { language: RawLanguage::default(), time_zone: "UTC".to_owned() }
+    }
+}
+
+/// How [`Language`] is written.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct RawLanguage(pub(super) Language);
+
+impl JsonSchema for RawLanguage {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Language".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": Language::ALL.map(Language::as_str) })
+    }
+}
+
+/// Files of templates, relative to the working directory. What has none is worded as usual.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTemplate {
+    /// For subjects and titles: one line.
+    pub(super) title: Option<PathBuf>,
+    /// For plain text.
+    pub(super) text: Option<PathBuf>,
+    /// For the HTML of mails.
+    pub(super) html: Option<PathBuf>,
+}
+
+/// What to do about a failure.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHint {
+    /// One line.
+    pub(super) text: String,
+    /// Where to read on.
+    pub(super) link: Option<String>,
+}
+
+/// How a hint is written.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum HintForm {
+    /// Only the text.
+    Text(String),
+    Table(RawHint),
 }
 
 /// How [`FirstRun`] is written: a word, or `{ since = "24h" }`.

@@ -11,8 +11,18 @@ use url::{Host, Url};
 use super::{Config, Warning, locate::join};
 
 /// Keys whose value is a secret, in every kind.
-const KEYS: &[&str] =
-    &["access_key", "password", "secret", "secret_key", "security_token", "token", "url"];
+const KEYS: &[&str] = &[
+    "access_key",
+    "password",
+    "routing_key",
+    "secret",
+    "secret_key",
+    "security_token",
+    "token",
+    "topic",
+    "url",
+    "user_key",
+];
 
 /// The bits of a file's mode that let the group or others read it.
 const READABLE_BY_OTHERS: u32 = 0o044;
@@ -81,5 +91,22 @@ fn is_loopback_url(text: &str) -> bool {
         Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
         Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_a_sink_that_takes_a_secret_is_known_as_one() {
+        for kind in crate::sink::KINDS {
+            let schema = serde_json::to_value((kind.schema)()).unwrap();
+            let properties = schema["properties"].as_object().unwrap();
+            let secret = |schema: &serde_json::Value| schema.to_string().contains("$defs/Secret");
+            for (key, _) in properties.iter().filter(|(_, schema)| secret(schema)) {
+                assert!(is_secret(key), "{}: {key}", kind.name);
+            }
+        }
     }
 }

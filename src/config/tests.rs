@@ -17,6 +17,7 @@ mod meaning;
 mod routes;
 mod sinks;
 mod spelling;
+mod text;
 mod times;
 
 /// A config of two-line tables, for edits by line.
@@ -97,6 +98,7 @@ const SINK: sink::Kind = sink::Kind {
     summary: "For tests",
     reader: sink::Reader::Programs,
     limit: None,
+    cleared: false,
     example: "",
     schema: || schemars::schema_for!(Options),
     build: |build| Ok(fake(build.name, build.options)?),
@@ -106,8 +108,11 @@ const SINK: sink::Kind = sink::Kind {
 const CHAT: sink::Kind =
     sink::Kind { name: "chat", reader: sink::Reader::People, limit: Some("5/1m"), ..SINK };
 
+/// Like those that keep an incident for each failure.
+const PAGER: sink::Kind = sink::Kind { name: "pager", cleared: true, ..SINK };
+
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    const KINDS: Kinds = Kinds { sources: &[&SOURCE], sinks: &[&SINK, &CHAT] };
+    const KINDS: Kinds = Kinds { sources: &[&SOURCE], sinks: &[&SINK, &CHAT, &PAGER] };
     Config::parse_with(text, Path::new("c.toml"), KINDS)
 }
 

@@ -35,6 +35,8 @@ pub struct WebhookArrival {
     pub id: String,
     /// The `type` of the payload; empty if it has none.
     pub kind: String,
+    /// Path and query, as they came.
+    pub target: String,
     /// All headers in the order of arrival, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
@@ -184,21 +186,23 @@ enum End {
 
 async fn serve(stream: impl Stream, shared: &Shared) -> io::Result<End> {
     let mut stream = BufReader::new(stream);
-    while let Some(headers) = read_head(&mut stream).await? {
+    while let Some(Head { target, headers }) = read_head(&mut stream).await? {
         let length = header(&headers, "content-length").parse().unwrap_or(0);
         if BODY_BYTES_MAX < length {
             return Ok(End::Reset);
         }
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
-        let answer = shared.answer_to(headers, body);
+        let answer = shared.answer_to(target, headers, body);
         match answer {
             HttpAnswer::Reset => return Ok(End::Reset),
             HttpAnswer::Hang => std::future::pending().await,
             HttpAnswer::Reply(reply) => {
                 tokio::time::sleep(reply.delay).await;
-                stream.write_all(&reply.head()).await?;
-                stream.write_all(&reply.body).await?;
+                // In one piece: a second small one would wait for the first one's receipt.
+                let mut whole = reply.head();
+                whole.extend_from_slice(&reply.body);
+                stream.write_all(&whole).await?;
                 stream.flush().await?;
             }
         }
@@ -206,13 +210,18 @@ async fn serve(stream: impl Stream, shared: &Shared) -> io::Result<End> {
     Ok(End::Closed)
 }
 
-/// The headers of the next request, names in lower case; `None` when there is none.
-async fn read_head(
-    stream: &mut BufReader<impl Stream>,
-) -> io::Result<Option<Vec<(String, String)>>> {
+/// What stands before a request's body.
+struct Head {
+    target: String,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
+}
+
+/// The head of the next request; `None` when there is none.
+async fn read_head(stream: &mut BufReader<impl Stream>) -> io::Result<Option<Head>> {
     const HEADERS_MAX: usize = 100;
     let mut headers = Vec::new();
-    let mut first = true;
+    let mut target = None;
     loop {
         let mut line = String::new();
         (&mut *stream).take(LINE_BYTES_MAX).read_line(&mut line).await?;
@@ -221,13 +230,15 @@ async fn read_head(
         }
         let line = line.trim_end();
         if line.is_empty() {
-            return Ok(Some(headers));
+            let target = target.unwrap_or_default();
+            return Ok(Some(Head { target, headers }));
         }
         // The first line is the request's; every path and method will do.
-        if !first && let Some((name, value)) = line.split_once(':') {
+        if target.is_none() {
+            target = Some(line.split(' ').nth(1).unwrap_or_default().to_owned());
+        } else if let Some((name, value)) = line.split_once(':') {
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        first = false;
     }
 }
 
@@ -237,7 +248,12 @@ fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
 
 impl Shared {
     /// Records a request and says what to do with it.
-    fn answer_to(&self, headers: Vec<(String, String)>, body: Vec<u8>) -> HttpAnswer {
+    fn answer_to(
+        &self,
+        target: String,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    ) -> HttpAnswer {
         let at = self.clock.now();
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let HttpAnswer::Reply(reply) = &mut answer
@@ -254,7 +270,7 @@ impl Shared {
         let payload: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let kind = payload.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
         let kind = kind.to_owned();
-        self.arrivals.push(WebhookArrival { at, id, kind, headers, body, answered });
+        self.arrivals.push(WebhookArrival { at, id, kind, target, headers, body, answered });
         answer
     }
 

@@ -6,90 +6,106 @@
 
 use std::fmt::Write as _;
 
-use super::{failed_at, fields, foot, headline, lead, short, still_open, title};
-use crate::{
-    failure::Failure,
-    notice::{Notice, NoticeKind},
-    task::NAME_BYTES_MAX,
-    text,
+use super::{
+    Language, Tone, capital,
+    story::{Fact, ITEMS_IN_FULL_MAX, Item, Story},
 };
+use crate::{notice::NoticeKind, text};
 
 const PAGE: &str = include_str!("../../templates/mail.html");
 const CARD: &str = include_str!("../../templates/mail_card.html");
 const ROW: &str = include_str!("../../templates/mail_row.html");
 
-/// Most failures that are shown as cards. More have a row each.
-const CARDS_MAX: usize = 10;
-
 /// Longest message in a row.
 const ROW_MESSAGE_BYTES_MAX: usize = 160;
 
 /// The whole notice as an HTML page of its own.
-#[must_use]
-pub fn html(notice: &Notice) -> String {
-    let headline = escape(&headline(notice));
-    // The headline stands in larger letters below the source's name, and need not repeat it.
-    let own = format!("{}: ", notice.subject());
-    let short_headline = headline.strip_prefix(&own).map_or(headline.clone(), capital);
-    let region = notice.source.as_ref().map_or("", |source| source.region.as_str());
-    let region = text::clean(region, NAME_BYTES_MAX);
-    let dot = if region.is_empty() { "" } else { " · " };
-    let source = format!("{}{dot}{region}", notice.subject());
-    let foot: Vec<String> = foot(notice).iter().map(|line| escape(line)).collect();
-    let more = still_open(notice).map_or_else(String::new, |more| {
-        format!(
-            "<tr><td class=\"pad dim\" style=\"padding:14px 28px 0;font-size:14px;\
-             line-height:21px;color:#5f6b73\">{}</td></tr>\n",
-            escape(&more)
-        )
-    });
+pub(super) fn html(story: &Story, kind: NoticeKind, language: Language) -> String {
+    let facts = if story.facts.is_empty() { String::new() } else { card(None, &story.facts) };
+    // It stands in larger letters below the source's name, and need not repeat it.
+    let headline = match language {
+        Language::English => capital(&story.what),
+        // Begins with a name more often than not.
+        Language::Chinese => story.what.clone(),
+    };
+    let hints = if story.hints.is_empty() { String::new() } else { card(None, &story.hints) };
     fill(
         PAGE,
         &[
-            ("title", &headline),
-            ("preheader", &escape(&preheader(notice))),
-            ("accent", accent(notice.kind)),
-            ("source", &escape(&source)),
-            ("headline", &short_headline),
-            ("lead", &escape(lead(notice))),
-            ("failures", &failures(&notice.failures)),
-            ("more", &more),
-            ("foot", &foot.join("<br>\n")),
+            ("lang", language.tag()),
+            ("title", &escape(&story.headline)),
+            ("preheader", &escape(&preheader(story))),
+            ("accent", &Tone::of(kind).hex()),
+            ("source", &escape(&place(story))),
+            ("headline", &escape(&headline)),
+            ("lead", &code_in(&escape(&story.lead))),
+            ("facts", &facts),
+            ("failures", &failures(&story.items)),
+            ("hints", &hints),
+            ("more", &more(&story.more)),
+            ("foot", &foot(story)),
         ],
     )
 }
 
+/// The same page around a headline and a text of the operator's own.
+pub(super) fn of_text(
+    story: &Story,
+    kind: NoticeKind,
+    language: Language,
+    (headline, text): (&str, &str),
+) -> String {
+    let text = format!(
+        "<tr><td class=\"pad ink\" style=\"padding:10px 28px 0;font-size:14px;line-height:21px;\
+         color:#1b2226;white-space:pre-wrap;word-break:break-word\">{}</td></tr>\n",
+        escape(text.trim_end())
+    );
+    let headline = escape(headline);
+    fill(
+        PAGE,
+        &[
+            ("lang", language.tag()),
+            ("title", &headline),
+            ("preheader", ""),
+            ("accent", &Tone::of(kind).hex()),
+            ("source", &escape(&place(story))),
+            ("headline", &headline),
+            ("lead", ""),
+            ("facts", &text),
+            ("failures", ""),
+            ("hints", ""),
+            ("more", ""),
+            ("foot", &foot(story)),
+        ],
+    )
+}
+
+/// The source, and where it is.
+fn place(story: &Story) -> String {
+    let dot = if story.place.is_empty() { "" } else { " · " };
+    format!("{}{dot}{}", story.subject, story.place)
+}
+
+fn foot(story: &Story) -> String {
+    story.foot.iter().map(|line| escape(line)).collect::<Vec<_>>().join("<br>\n")
+}
+
 /// What a mailbox shows behind the subject.
-fn preheader(notice: &Notice) -> String {
-    let message = match notice.failures.as_slice() {
-        [one] => one.task.text.error_message.as_deref(),
+fn preheader(story: &Story) -> String {
+    let message = match story.items.as_slice() {
+        [one] => one.message.as_deref(),
         _ => None,
     };
-    message.map_or_else(|| lead(notice).to_owned(), |raw| text::clean(raw, ROW_MESSAGE_BYTES_MAX))
+    text::clean(message.unwrap_or(&story.lead), ROW_MESSAGE_BYTES_MAX)
 }
 
-fn accent(kind: NoticeKind) -> &'static str {
-    match kind {
-        NoticeKind::TaskFailed
-        | NoticeKind::Digest
-        | NoticeKind::StormOpened
-        | NoticeKind::StormUpdated => "#c8372d",
-        NoticeKind::TaskCleared | NoticeKind::SourceSighted => "#2e8540",
-        NoticeKind::StateLost
-        | NoticeKind::TaskReminder
-        | NoticeKind::TaskStuck
-        | NoticeKind::SinkFailing
-        | NoticeKind::SourceBlind => "#b7791f",
-        NoticeKind::SourceWatching | NoticeKind::StormClosed | NoticeKind::Test => "#2b6cb0",
+fn failures(items: &[Item]) -> String {
+    if items.len() <= ITEMS_IN_FULL_MAX {
+        let alone = items.len() == 1;
+        // One that is alone has its title above the card, as the headline.
+        return items.iter().map(|item| card((!alone).then_some(item), &item.facts)).collect();
     }
-}
-
-fn failures(failures: &[Failure]) -> String {
-    if failures.len() <= CARDS_MAX {
-        let alone = failures.len() == 1;
-        return failures.iter().map(|failure| card(failure, alone)).collect();
-    }
-    let rows: String = failures.iter().map(row).collect();
+    let rows: String = items.iter().map(row).collect();
     format!(
         "<tr><td class=\"pad\" style=\"padding:14px 28px 0\">\
          <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" \
@@ -97,64 +113,90 @@ fn failures(failures: &[Failure]) -> String {
     )
 }
 
-/// A failure that is `alone` has its title above the card, as the headline.
-fn card(failure: &Failure, alone: bool) -> String {
+fn more(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| code_in(&escape(line))).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!(
+        "<tr><td class=\"pad dim\" style=\"padding:14px 28px 0;font-size:14px;\
+         line-height:21px;color:#5f6b73\">{}</td></tr>\n",
+        lines.join("<br>\n")
+    )
+}
+
+fn card(titled: Option<&Item>, facts: &[Fact]) -> String {
     let mut lines = String::new();
-    if !alone {
+    if let Some(item) = titled {
         let _infallible = writeln!(
             lines,
             "<tr><td colspan=\"2\" class=\"ink\" style=\"padding:0 0 4px;font-size:15px;\
              line-height:22px;font-weight:600;color:#1b2226;word-break:break-word\">{}{}</td></tr>",
-            escape(&title(failure)),
-            code(failure)
+            escape(&item.title),
+            code(item)
         );
     }
-    for (label, value) in fields(failure, alone) {
+    for Fact { label, value, link } in facts {
+        let link = link.as_ref().map_or_else(String::new, |link| {
+            let link = escape(link);
+            format!(" <a class=\"link\" href=\"{link}\" style=\"color:#2b6cb0\">{link}</a>")
+        });
         let _infallible = writeln!(
             lines,
             "<tr><td class=\"dim label\" style=\"width:104px;padding:2px 8px 2px 0;color:#5f6b73;\
-             vertical-align:top\">{label}</td><td class=\"ink\" style=\"padding:2px 0;\
-             color:#1b2226;word-break:break-word\">{}</td></tr>",
-            escape(&value)
+             vertical-align:top\">{}</td><td class=\"ink\" style=\"padding:2px 0;\
+             color:#1b2226;word-break:break-word\">{}{link}</td></tr>",
+            escape(label),
+            escape(value)
         );
     }
     fill(CARD, &[("lines", &lines)])
 }
 
-fn row(failure: &Failure) -> String {
-    let text = &failure.task.text;
-    let message = text.error_message.as_deref().map_or_else(String::new, |raw| {
-        format!("<br>{}", escape(&text::clean(raw, ROW_MESSAGE_BYTES_MAX)))
+fn row(item: &Item) -> String {
+    let message = item.message.as_deref().map_or_else(String::new, |message| {
+        format!("<br>{}", escape(&text::clean(message, ROW_MESSAGE_BYTES_MAX)))
     });
-    let mut detail = vec![failed_at(failure)];
-    detail.extend(text.keypair.as_deref().map(|raw| format!("key pair {}", short(raw))));
-    detail.push(format!("task {}", text::clean(&failure.task.id, NAME_BYTES_MAX)));
     fill(
         ROW,
         &[
-            ("title", &escape(&title(failure))),
-            ("code", &code(failure)),
+            ("title", &escape(&item.title)),
+            ("code", &code(item)),
             ("message", &message),
-            ("detail", &escape(&detail.join(" · "))),
+            ("detail", &detail(&item.brief)),
         ],
     )
 }
 
+/// The last part is the task's id, which reads badly in two pieces.
+fn detail(brief: &[String]) -> String {
+    let Some((last, others)) = brief.split_last() else { return String::new() };
+    let others: String = others.iter().map(|part| escape(part) + " · ").collect();
+    format!("{others}<span style=\"white-space:nowrap\">{}</span>", escape(last))
+}
+
 /// The error code as a small badge.
-fn code(failure: &Failure) -> String {
-    failure.task.text.error_code.as_deref().map_or_else(String::new, |code| {
+fn code(item: &Item) -> String {
+    item.code.as_deref().map_or_else(String::new, |code| {
         format!(
             " <span class=\"code\" style=\"background:#e4e8eb;border-radius:3px;padding:1px 6px;\
              font-size:12px;font-weight:400;color:#1b2226\">{}</span>",
-            escape(&short(code))
+            escape(code)
         )
     })
 }
 
-/// The first letter in upper case.
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+/// Commands, which our own sentences have in backticks.
+fn code_in(line: &str) -> String {
+    let mut parts = line.split('`');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    while let Some(inside) = parts.next() {
+        out.push_str("<code style=\"font-size:13px\">");
+        out.push_str(inside);
+        out.push_str("</code>");
+        out.push_str(parts.next().unwrap_or_default());
+    }
+    out
 }
 
 /// Text as it must stand in HTML, between tags and in quotes.

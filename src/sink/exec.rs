@@ -49,6 +49,7 @@ use crate::{
     name::Name,
     notice::Notice,
     options::{self, OptionError},
+    render::Words,
 };
 
 pub(super) const KIND: Kind = Kind {
@@ -56,6 +57,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "A program, with the JSON on its standard input",
     reader: Reader::Programs,
     limit: None,
+    cleared: false,
     example: r#"
 name = "hook"
 kind = "exec"
@@ -126,6 +128,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
         environment,
         working_dir: options.working_dir,
         sink: build.name,
+        words: build.words,
         redactor,
     }))
 }
@@ -164,6 +167,7 @@ struct Exec {
     environment: Environment,
     working_dir: Option<PathBuf>,
     sink: Name,
+    words: Words,
     redactor: Redactor,
 }
 
@@ -308,7 +312,7 @@ async fn converse(
 #[async_trait]
 impl Sink for Exec {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        payload::json(&Payload::of(notice))
+        payload::bytes(&Payload::of(notice, &self.words))
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {

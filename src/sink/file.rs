@@ -32,6 +32,7 @@ use crate::{
     delivery::Verdict,
     notice::Notice,
     options::{self, OptionError},
+    render::Words,
 };
 
 pub(super) const KIND: Kind = Kind {
@@ -39,6 +40,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "JSON lines, appended to a file",
     reader: Reader::Programs,
     limit: None,
+    cleared: false,
     example: r#"
 name = "record"
 kind = "file"
@@ -84,11 +86,15 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
             return Err(wrong(what.to_owned()));
         }
     }
-    Ok(Box::new(Lines(Arc::new(Place { path, fsync, turn: Mutex::new(()) }))))
+    let place = Arc::new(Place { path, fsync, turn: Mutex::new(()) });
+    Ok(Box::new(Lines { place, words: build.words }))
 }
 
 #[derive(Debug)]
-struct Lines(Arc<Place>);
+struct Lines {
+    place: Arc<Place>,
+    words: Words,
+}
 
 #[derive(Debug)]
 struct Place {
@@ -222,20 +228,20 @@ fn is_torn(file: &File) -> io::Result<bool> {
 #[async_trait]
 impl Sink for Lines {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        payload::json(&Payload::with_id(notice))
+        payload::bytes(&Payload::with_id(notice, &self.words))
     }
 
     /// Dropped, it leaves the line to be written all the same: a line on its way to the disk
     /// cannot be called back.
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {
-        let (place, line) = (Arc::clone(&self.0), parcel.body.to_vec());
+        let (place, line) = (Arc::clone(&self.place), parcel.body.to_vec());
         let written = off_the_runtime(move || place.append(&line)).await;
-        written.map(|()| Receipt::Whole).map_err(|error| self.0.failed(error))
+        written.map(|()| Receipt::Whole).map_err(|error| self.place.failed(error))
     }
 
     async fn probe(&self) -> Result<(), SinkError> {
-        let place = Arc::clone(&self.0);
-        off_the_runtime(move || place.reach()).await.map_err(|error| self.0.failed(error))
+        let place = Arc::clone(&self.place);
+        off_the_runtime(move || place.reach()).await.map_err(|error| self.place.failed(error))
     }
 }
 

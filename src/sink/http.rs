@@ -1,100 +1,227 @@
 //! The one way by which sinks speak HTTP: a POST, a capped answer and a verdict.
 //!
-//! Redirects are not followed, and an error names the receiver's origin and nothing else of its
-//! URL. A few words of a refusal's body are kept for the operator, after everything that is
-//! secret was taken out of them: receivers like to echo what they were sent.
+//! A kind brings a [`Service`]: what to send and what an answer means, both pure. Everything else
+//! is here. Redirects are not followed, and an error names the receiver's origin and nothing else
+//! of its URL. A few words of a refusal's body are kept for the operator, after everything that is
+//! secret was taken out of them.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, path::Path, time::Duration};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::{Body, Response, header::HeaderMap};
-use tokio::{net::TcpStream, time::timeout};
+use reqwest::{
+    Body, Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use tokio::{net, time::timeout};
 use url::Url;
 
-use super::{ANSWER_BYTES_MAX, SinkError};
+use super::{ANSWER_BYTES_MAX, Parcel, Receipt, Sink, SinkError, ca, identity::Identity};
 use crate::{
     delivery::Verdict,
-    http::{CONNECT_TIMEOUT, Clients, origin, read_capped, retry_after},
+    http::{CONNECT_TIMEOUT, Clients, PrivateAddress, is_private, origin, read_capped},
+    notice::Notice,
+    options::{OptionError, SecretRef},
+    render::Words,
     secret::Secret,
-    text,
 };
 
-/// Most characters of a refusal's body that are kept: a sentence, not a page.
-const EXCERPT_CHARS_MAX: usize = 120;
+mod redact;
+mod reply;
 
-/// How long the body of an answer may take once its status is there. The status alone decides,
-/// so a receiver that trickles its body must not turn an answer into a time-out.
+pub(super) use redact::Redactor;
+pub(super) use reply::{Answered, Reply, seconds, words};
+
+/// How long the body of an answer may take once its status is there, if the status alone decides:
+/// a receiver that trickles its body must not turn an answer into a time-out.
 const BODY_WAIT: Duration = Duration::from_secs(2);
 
-/// Shortest part of a URL that is taken for a secret. Shorter ones are words such as `hooks`.
-const URL_PART_BYTES_MIN: usize = 6;
+/// The same if the body decides. The caller's own limit is usually nearer.
+const VERDICT_WAIT: Duration = Duration::from_secs(20);
 
-/// Shortest configured secret that is looked for in an answer: a shorter one is in every text.
-const SECRET_BYTES_MIN: usize = 3;
+/// What tells one HTTP service from another.
+pub(super) trait Service: fmt::Debug + Send + Sync + 'static {
+    /// Whether a 2xx means nothing without its body.
+    const VERDICT_IN_BODY: bool;
 
-/// What an answer's `status` asks for; `None` if it means that the notice was taken.
-pub(super) fn verdict(status: u16, after: Option<Duration>) -> Option<Verdict> {
-    match status {
-        200..=299 => None,
-        408 | 425 | 429 | 500..=599 => Some(Verdict::Retry { after }),
-        410 => Some(Verdict::Gone),
-        _ => Some(Verdict::Suspect),
+    /// What is stored and sent at every attempt. Holds no secret, because it is stored.
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8>;
+
+    /// What goes over the wire: the payload with what renews at each attempt and what must not be
+    /// stored. As it is, for most.
+    ///
+    /// # Errors
+    ///
+    /// When the parcel cannot be sent this way at all.
+    fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {
+        Ok(Request::json(parcel.body.to_vec()))
+    }
+
+    /// What an answer means.
+    fn judge(&self, reply: &Reply<'_>) -> Answered;
+}
+
+/// One request to an [`Endpoint`].
+pub(super) struct Request {
+    pub(super) headers: HeaderMap,
+    /// Appended to the URL's query, encoded already.
+    pub(super) query: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    /// A POST of JSON.
+    pub(super) fn json(body: Vec<u8>) -> Self {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        Self { headers, query: None, body }
     }
 }
 
-/// What must not be repeated in an error.
-#[derive(Clone, Default)]
-pub(super) struct Redactor {
-    /// Longest first, so that no part of one is left when a shorter one lies inside it.
-    needles: Vec<Secret>,
-}
-
-impl Redactor {
-    /// Hides `secrets`, whole.
-    pub(super) fn new(secrets: &[&str]) -> Self {
-        let mut this = Self::default();
-        this.hide(secrets, SECRET_BYTES_MIN);
-        this
-    }
-
-    /// Hides what follows the host in `url`: each part alone too, plain and percent-decoded.
-    fn hide_url(&mut self, url: &Url) {
-        let decode = |text: &str| {
-            percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
-        };
-        let mut parts = vec![url.path().to_owned(), url.query().unwrap_or_default().to_owned()];
-        parts.extend(url.path_segments().into_iter().flatten().map(str::to_owned));
-        parts.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
-        parts.extend([url.username().to_owned(), url.password().unwrap_or_default().to_owned()]);
-        parts.extend(parts.clone().iter().map(|part| decode(part)));
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        self.hide(&parts, URL_PART_BYTES_MIN);
-    }
-
-    fn hide(&mut self, texts: &[&str], bytes_min: usize) {
-        let long = texts.iter().filter(|text| bytes_min <= text.len());
-        self.needles.extend(long.map(|text| Secret::new((*text).to_owned())));
-        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.expose().len()));
-        self.needles.dedup();
-    }
-
-    /// The first words of `answer`, on one line, without any of the secrets.
-    pub(super) fn excerpt(&self, answer: &str) -> String {
-        let mut shown = answer.to_owned();
-        for needle in &self.needles {
-            if shown.contains(needle.expose()) {
-                shown = shown.replace(needle.expose(), "[secret]");
-            }
+/// `body`, a JSON object with at least one field, with `fields` before its own: what must not be
+/// stored, or is true of one attempt only.
+pub(super) fn with_fields(body: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut out = b"{".to_vec();
+    for (name, value) in fields {
+        for part in [serde_json::Value::from(*name).to_string(), ":".to_owned()] {
+            out.extend_from_slice(part.as_bytes());
         }
-        let short: String = shown.trim().chars().take(EXCERPT_CHARS_MAX).collect();
-        text::clean(&short, 4 * EXCERPT_CHARS_MAX)
+        out.extend_from_slice(serde_json::Value::from(*value).to_string().as_bytes());
+        out.push(b',');
+    }
+    out.extend_from_slice(body.strip_prefix(b"{").unwrap_or(body));
+    out
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers, query and body may all hold a secret.
+        f.debug_struct("Request").field("bytes", &self.body.len()).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Redactor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Redactor")
+/// A sink that posts each notice to one place.
+#[derive(Debug)]
+pub(super) struct Posted<S> {
+    pub(super) endpoint: Endpoint,
+    /// How the operator wants notices worded.
+    pub(super) words: Words,
+    pub(super) service: S,
+}
+
+#[async_trait]
+impl<S: Service> Sink for Posted<S> {
+    fn render(&self, notice: &Notice) -> Vec<u8> {
+        self.service.payload(notice, &self.words)
     }
+
+    async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {
+        let request = self.service.request(&parcel)?;
+        let wait = if S::VERDICT_IN_BODY { VERDICT_WAIT } else { BODY_WAIT };
+        let judge = |reply: &Reply<'_>| self.service.judge(reply);
+        self.endpoint.exchange(request, parcel.now, wait, &judge).await?;
+        Ok(Receipt::Whole)
+    }
+
+    async fn probe(&self) -> Result<(), SinkError> {
+        self.endpoint.probe().await
+    }
+}
+
+/// The options that decide where requests may go, whom they trust and whom they show themselves as.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach<'a> {
+    ca_file: Option<&'a Path>,
+    allow_private: bool,
+    identity: Option<&'a Identity>,
+}
+
+impl<'a> Reach<'a> {
+    /// What the options of these names say.
+    pub(super) fn new(ca_file: Option<&'a Path>, allow_private: bool) -> Self {
+        Self { ca_file, allow_private, identity: None }
+    }
+
+    /// With `identity`, if there is one, for receivers that want to see a certificate.
+    pub(super) fn showing(self, identity: Option<&'a Identity>) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// The place at `url`, which was written under `key`. Through `shared` clients, or through ones
+    /// of its own if it differs from the others.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL or one of the files of certificates.
+    pub(super) fn endpoint(
+        self,
+        (key, url): (&'static str, &Secret),
+        shared: Clients,
+        secrets: Redactor,
+    ) -> Result<Endpoint, OptionError> {
+        let clients = match self.ca_file {
+            None => shared,
+            Some(path) => trusting(path).map_err(|problem| OptionError::new("ca_file", problem))?,
+        };
+        let clients = match self.identity {
+            None => clients,
+            Some(identity) => showing(&clients, identity)?,
+        };
+        let clients = if self.allow_private { clients } else { clients.public_only() };
+        let endpoint = Endpoint::new(url, clients, secrets)
+            .map_err(|problem| OptionError::new(key, problem))?;
+        if self.identity.is_some() && endpoint.url.scheme() != "https" {
+            return Err(OptionError::new("client_cert", "is for https:// only"));
+        }
+        Ok(endpoint)
+    }
+}
+
+/// The default of `allow_private`.
+pub(super) fn yes() -> bool {
+    true
+}
+
+fn trusting(path: &Path) -> Result<Clients, String> {
+    let roots = ca::read(path)?;
+    let roots = roots.iter().map(|root| reqwest::Certificate::from_der(root));
+    roots.collect::<Result<_, _>>().map(Clients::trusting).map_err(|error| error.to_string())
+}
+
+fn showing(clients: &Clients, identity: &Identity) -> Result<Clients, OptionError> {
+    let unusable = |error: reqwest::Error| OptionError::new("client_cert", error.to_string());
+    let identity = reqwest::Identity::from_pem(identity.pem()).map_err(unusable)?;
+    Ok(clients.showing(identity))
+}
+
+/// The value of `Authorization` for a token that stands under `key`.
+///
+/// # Errors
+///
+/// When the token cannot stand in a header.
+pub(super) fn bearer(key: &'static str, token: &Secret) -> Result<HeaderValue, OptionError> {
+    sensitive(key, &format!("Bearer {}", token.expose()))
+}
+
+/// A header's value that `Debug` does not show, made of what stands under `key`.
+///
+/// # Errors
+///
+/// When it cannot stand in a header.
+pub(super) fn sensitive(key: &'static str, value: &str) -> Result<HeaderValue, OptionError> {
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| OptionError::new(key, "must be one line of plain characters"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Reads the secret under `key`.
+///
+/// # Errors
+///
+/// Where it was looked for, never what it is.
+pub(super) fn read(key: &'static str, secret: &SecretRef) -> Result<Secret, OptionError> {
+    secret.read().map_err(|problem| OptionError::new(key, problem))
 }
 
 /// A URL to post to.
@@ -110,11 +237,12 @@ impl Endpoint {
     /// # Errors
     ///
     /// What is wrong with the URL, in words that do not repeat it.
-    pub(super) fn new(url: &Secret, clients: Clients, secrets: Redactor) -> Result<Self, String> {
+    fn new(url: &Secret, clients: Clients, secrets: Redactor) -> Result<Self, String> {
         let url = Url::parse(url.expose()).map_err(|error| format!("is not a URL: {error}"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err("must begin with https:// or http://".to_owned());
         }
+        clients.check(&url).map_err(|error| error.to_string())?;
         let mut redactor = secrets;
         redactor.hide_url(&url);
         Ok(Self { url, clients, redactor })
@@ -125,47 +253,106 @@ impl Endpoint {
         origin(&self.url)
     }
 
-    /// Sends one request and waits for the head of the answer.
-    pub(super) async fn post(
+    /// Sends `request`, reads the answer and has it judged.
+    ///
+    /// # Errors
+    ///
+    /// What was judged a refusal, and every way to get no judgement.
+    pub(super) async fn exchange(
         &self,
-        headers: HeaderMap,
-        body: Vec<u8>,
-    ) -> Result<Answer<'_>, SinkError> {
+        request: Request,
+        now: Timestamp,
+        body_wait: Duration,
+        judge: &(dyn Fn(&Reply<'_>) -> Answered + Sync),
+    ) -> Result<(), SinkError> {
+        let response = self.post(request).await?;
+        let status = response.status();
+        let headers = response.headers().clone();
+        // A yes is read to its end too: only then can the connection be used again.
+        let wait = if status.is_success() { body_wait } else { BODY_WAIT };
+        let body = timeout(wait, read_capped(response, ANSWER_BYTES_MAX)).await;
+        let body = body.ok().and_then(Result::ok);
+        let reply =
+            Reply { status: status.as_u16(), headers: &headers, body: body.as_deref(), now };
+        match judge(&reply) {
+            Answered::Accepted => Ok(()),
+            Answered::Refused(verdict, why) => Err(self.refused(status, verdict, &why)),
+            Answered::Unclear => {
+                let why = format!("not the word of a yes: {}", reply.text());
+                let retry = Verdict::Retry { after: None };
+                Err(SinkError { uncertain: true, ..self.refused(status, retry, &why) })
+            }
+        }
+    }
+
+    fn refused(&self, status: StatusCode, verdict: Verdict, why: &str) -> SinkError {
+        let mut what = format!("{} answered {status}", self.origin());
+        let why = self.redactor.excerpt(why);
+        if !why.is_empty() {
+            what.push_str(": ");
+            what.push_str(&why);
+        }
+        SinkError::new(verdict, what)
+    }
+
+    async fn post(&self, request: Request) -> Result<Response, SinkError> {
         let client = self.clients.get(&self.url).map_err(|error| {
             SinkError::new(Verdict::Suspect, "no TLS: the host has no usable root certificates")
                 .caused_by(error.without_url())
         })?;
-        let request = client.post(self.url.clone()).headers(headers).body(Body::from(body));
-        match request.send().await {
-            Ok(response) => Ok(Answer { endpoint: self, response }),
-            Err(error) => Err(self.no_answer(error)),
+        let mut url = self.url.clone();
+        if let Some(more) = &request.query {
+            let query = match url.query() {
+                Some(query) if !query.is_empty() => format!("{query}&{more}"),
+                _ => more.clone(),
+            };
+            url.set_query(Some(&query));
         }
+        let sent = client.post(url).headers(request.headers).body(Body::from(request.body));
+        sent.send().await.map_err(|error| self.no_answer(error))
     }
 
+    /// What became of a request without an answer. Up to the handshake nothing was sent; after
+    /// it, everything may have arrived.
     fn no_answer(&self, error: reqwest::Error) -> SinkError {
-        let verdict = if error.is_builder() || is_untrusted(&error) {
-            Verdict::Suspect
-        } else {
-            Verdict::Retry { after: None }
-        };
-        SinkError::new(verdict, format!("no answer from {}", self.origin()))
-            .caused_by(error.without_url())
+        let hopeless = error.is_builder() || is_untrusted(&error) || is_forbidden(&error);
+        let verdict = if hopeless { Verdict::Suspect } else { Verdict::Retry { after: None } };
+        let uncertain = !hopeless && !error.is_connect();
+        let error = SinkError::new(verdict, format!("no answer from {}", self.origin()))
+            .caused_by(error.without_url());
+        SinkError { uncertain, ..error }
     }
 
     /// Resolves the host and connects to it, and sends nothing.
     pub(super) async fn probe(&self) -> Result<(), SinkError> {
-        let failed = || {
-            let what = format!("cannot connect to {}", self.origin());
-            SinkError::new(Verdict::Retry { after: None }, what)
-        };
+        match timeout(CONNECT_TIMEOUT, self.connect()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Err(elapsed) => Err(self.unreachable().caused_by(elapsed)),
+        }
+    }
+
+    async fn connect(&self) -> Result<(), SinkError> {
         // The brackets of an IPv6 address belong to the URL, not to the address.
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = self.url.port_or_known_default().unwrap_or_default();
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await {
-            Ok(Ok(_stream)) => Ok(()),
-            Ok(Err(error)) => Err(failed().caused_by(error)),
-            Err(elapsed) => Err(failed().caused_by(elapsed)),
+        let found = net::lookup_host((host, port)).await;
+        let mut found: Vec<_> =
+            found.map_err(|error| self.unreachable().caused_by(error))?.collect();
+        if self.clients.are_public_only() {
+            found.retain(|address| !is_private(address.ip()));
+            if found.is_empty() {
+                let error = SinkError { verdict: Verdict::Suspect, ..self.unreachable() };
+                return Err(error.caused_by(PrivateAddress));
+            }
         }
+        let connected = net::TcpStream::connect(found.as_slice()).await;
+        connected.map(drop).map_err(|error| self.unreachable().caused_by(error))
+    }
+
+    fn unreachable(&self) -> SinkError {
+        let what = format!("cannot connect to {}", self.origin());
+        SinkError::new(Verdict::Retry { after: None }, what)
     }
 }
 
@@ -175,53 +362,35 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// The head of an answer.
-#[derive(Debug)]
-pub(super) struct Answer<'a> {
-    endpoint: &'a Endpoint,
-    response: Response,
-}
-
-impl Answer<'_> {
-    /// Takes any 2xx for a yes and everything else for a refusal.
-    pub(super) async fn into_verdict(self, now: Timestamp) -> Result<(), SinkError> {
-        let status = self.response.status();
-        let after = retry_after(self.response.headers(), now);
-        let refused = verdict(status.as_u16(), after);
-        let endpoint = self.endpoint;
-        // A yes is read to its end too: only then can the connection be used again.
-        let body = self.body().await;
-        let Some(verdict) = refused else { return Ok(()) };
-        let mut what = format!("{} answered {status}", endpoint.origin());
-        let excerpt = endpoint.redactor.excerpt(&String::from_utf8_lossy(&body));
-        if !excerpt.is_empty() {
-            what.push_str(": ");
-            what.push_str(&excerpt);
-        }
-        Err(SinkError::new(verdict, what))
-    }
-
-    /// The body; empty if it is too long, too slow or broken.
-    async fn body(self) -> Vec<u8> {
-        let body = timeout(BODY_WAIT, read_capped(self.response, ANSWER_BYTES_MAX)).await;
-        body.ok().and_then(Result::ok).unwrap_or_default()
-    }
-}
-
 /// Whether a certificate was refused anywhere in the causes of `error`.
 ///
 /// That is configuration on one of the two sides; other trouble in a handshake may pass.
 pub(super) fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    let refused = |error: &(dyn Error + 'static)| {
+        matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+    };
+    any_cause(error, &refused)
+}
+
+/// Whether the host was refused for being private.
+fn is_forbidden(error: &(dyn Error + 'static)) -> bool {
+    any_cause(error, &|error| error.is::<PrivateAddress>())
+}
+
+fn any_cause(
+    error: &(dyn Error + 'static),
+    is_it: &dyn Fn(&(dyn Error + 'static)) -> bool,
+) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        if is_it(error) {
             return true;
         }
         // An I/O error does not name what it wraps as its source, only what caused that.
         let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         if let Some(wrapped) = wrapped {
             let wrapped: &(dyn Error + 'static) = wrapped;
-            return is_untrusted(wrapped);
+            return any_cause(wrapped, is_it);
         }
         next = error.source();
     }
@@ -229,59 +398,4 @@ pub(super) fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_status_decides() {
-        let after = Some(Duration::from_secs(7));
-        let retry = Some(Verdict::Retry { after });
-        for (statuses, expected) in [
-            (&[200, 201, 202, 204, 299][..], None),
-            (&[408, 425, 429, 500, 501, 502, 503, 504, 521, 599], retry),
-            (&[301, 302, 303, 304, 307, 308], Some(Verdict::Suspect)),
-            (&[400, 401, 402, 403, 404, 405, 406, 409], Some(Verdict::Suspect)),
-            (&[411, 413, 414, 415, 418, 422, 431, 451], Some(Verdict::Suspect)),
-            (&[100, 101, 199, 600, 999], Some(Verdict::Suspect)),
-            (&[410], Some(Verdict::Gone)),
-        ] {
-            for status in statuses {
-                assert_eq!(verdict(*status, after), expected, "{status}");
-            }
-        }
-    }
-
-    #[track_caller]
-    fn check(answer: &str, expected: &str) {
-        let url = "https://u5er:pa55word@h.example/services/T000AAAA/x%2Fy-secret?token=abcdefgh";
-        let secrets = Redactor::new(&["whsec_c2VjcmV0c2VjcmV0", "c2VjcmV0c2VjcmV0"]);
-        let endpoint =
-            Endpoint::new(&Secret::new(url.into()), Clients::default(), secrets).unwrap();
-        assert_eq!(endpoint.redactor.excerpt(answer), expected, "{answer}");
-    }
-
-    #[test]
-    fn an_excerpt_repeats_no_secret_however_it_is_echoed() {
-        check(" plain words\r\n", "plain words");
-        check("no such hook: /services/T000AAAA/x%2Fy-secret!", "no such hook: [secret]!");
-        check("{\"path\":\"\\/services\\/T000AAAA\"}", "{\"path\":\"\\/[secret]\\/[secret]\"}");
-        check("x/y-secret or abcdefgh", "[secret] or [secret]");
-        check("token=abcdefgh pa55word", "[secret] [secret]");
-        check("whsec_c2VjcmV0c2VjcmV0 c2VjcmV0c2VjcmV0", "[secret] [secret]");
-        check("esc \u{1b}[31m\nBcc: x", "esc \u{FFFD}[31m Bcc: x");
-        check(&"x".repeat(500), &"x".repeat(120));
-    }
-
-    #[test]
-    fn only_http_urls_are_taken_and_errors_do_not_repeat_them() {
-        for (url, expected) in [
-            ("ftp://h/secret", "must begin with https:// or http://"),
-            ("not a url: secret", "is not a URL: relative URL without a base"),
-            ("http://", "is not a URL: empty host"),
-        ] {
-            let url = Secret::new(url.into());
-            let error = Endpoint::new(&url, Clients::default(), Redactor::default());
-            assert_eq!(error.expect_err("is refused"), expected);
-        }
-    }
-}
+mod tests;

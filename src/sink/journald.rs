@@ -23,6 +23,7 @@ use super::{
 use crate::{
     notice::{Notice, NoticeKind},
     options::{self, OptionError},
+    render::Words,
 };
 
 pub(super) const KIND: Kind = Kind {
@@ -30,6 +31,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "The systemd journal, with every detail as a field",
     reader: Reader::Programs,
     limit: None,
+    cleared: false,
     example: r#"
 name = "journal"
 kind = "journald"
@@ -78,13 +80,14 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     if !socket.is_absolute() {
         return Err(OptionError::new("socket", "must be an absolute path"));
     }
-    Ok(Box::new(Journal { identifier, socket }))
+    Ok(Box::new(Journal { identifier, socket, words: build.words }))
 }
 
 #[derive(Debug)]
 struct Journal {
     identifier: String,
     socket: PathBuf,
+    words: Words,
 }
 
 /// Names a kind of notice for good, so that rules and catalogs can hold on to it.
@@ -145,7 +148,7 @@ fn field(out: &mut Vec<u8>, name: &str, value: &str) {
 impl Sink for Journal {
     fn render(&self, notice: &Notice) -> Vec<u8> {
         let mut body = Vec::new();
-        for record in records(notice) {
+        for record in records(notice, &self.words) {
             frames::push(&mut body, &entry(&self.identifier, &record));
         }
         body

@@ -2,7 +2,7 @@
 //!
 //! # Adding a sink
 //!
-//! 1. Copy `webhook/mod.rs` to `<kind>.rs`; change its options, its payload and its `KIND`.
+//! 1. Copy `wecom.rs` to `<kind>.rs`; change its payload, its judgement and its `KIND`.
 //! 2. Add `mod <kind>;` and `&<kind>::KIND` below. An unlisted `KIND` is dead code, and dead
 //!    code is denied.
 //!
@@ -20,28 +20,71 @@ use crate::{
     name::Name,
     notice::{Notice, NoticeId},
     options::OptionError,
+    render::Words,
 };
 
+mod alertmanager;
 mod ca;
 mod dial;
+mod dingtalk;
+mod discord;
 mod email;
+mod escape;
 mod exec;
+mod feishu;
 mod file;
+mod fit;
 mod frames;
+mod googlechat;
+mod gotify;
+mod hook;
 mod http;
 mod identity;
 mod journald;
+mod labels;
+mod mattermost;
+mod ntfy;
+mod pagerduty;
 mod payload;
+mod pushover;
 mod record;
+mod rocketchat;
+mod slack;
+mod smn;
 mod syslog;
+mod teams;
+mod telegram;
 mod unix;
 mod webhook;
+mod wecom;
 
 pub use webhook::signature;
 
 /// Every kind of sink, in the order that `sink kinds` prints them.
-pub const KINDS: &[&Kind] =
-    &[&webhook::KIND, &email::KIND, &file::KIND, &exec::KIND, &syslog::KIND, &journald::KIND];
+pub const KINDS: &[&Kind] = &[
+    &webhook::KIND,
+    &email::KIND,
+    &slack::KIND,
+    &teams::KIND,
+    &discord::KIND,
+    &telegram::KIND,
+    &mattermost::KIND,
+    &rocketchat::KIND,
+    &googlechat::KIND,
+    &feishu::KIND,
+    &dingtalk::KIND,
+    &wecom::KIND,
+    &pagerduty::KIND,
+    &alertmanager::KIND,
+    &ntfy::KIND,
+    &gotify::KIND,
+    &pushover::KIND,
+    &smn::KIND,
+    &file::KIND,
+    &exec::KIND,
+    &syslog::KIND,
+    &journald::KIND,
+];
 
 /// How a kind of sink is named, explained and built.
 pub struct Kind {
@@ -54,6 +97,9 @@ pub struct Kind {
     /// The `limit` of a sink that has none of its own, as the config writes it: below what the
     /// service itself refuses. `None`: no limit.
     pub limit: Option<&'static str>,
+    /// The `cleared` of a sink that does not say: whether it is told when a failure is no longer
+    /// listed. True for kinds that keep something open until then.
+    pub cleared: bool,
     /// A `[[sink]]` table that works once `{endpoint}` (host and port) or, of a kind that stays on
     /// this host, `{folder}` is filled in. The contract suite builds it, so it cannot go stale.
     pub example: &'static str,
@@ -77,7 +123,9 @@ pub enum Reader {
     /// among them, so a burst is told as one storm.
     People,
     /// Programs, from their own webhook to a file of lines. They count and sort for themselves, so
-    /// a burst is told like anything else.
+    /// a burst is told like anything else. Receivers that keep an incident for each failure belong
+    /// here, whoever they wake: of a failure that is told within a storm they could neither open
+    /// one nor resolve it.
     Programs,
 }
 
@@ -89,6 +137,8 @@ pub struct Build {
     pub options: toml::Table,
     /// The process's HTTP clients.
     pub clients: Clients,
+    /// How the operator wants notices worded.
+    pub words: Words,
 }
 
 impl fmt::Debug for Build {
@@ -112,7 +162,9 @@ impl fmt::Debug for Build {
 ///   is sent again under the same id.
 /// * **Repeats.** Delivery is at least once. If the service has a field for it, send the
 ///   [`NoticeId`]; equal ids are equal messages.
-/// * **Secrets.** Neither `Debug` nor an error may show a token, or a URL that holds one.
+/// * **Size.** A payload is within the service's limit. What had no room is counted in it, with the
+///   command that lists it; no notice becomes several messages because it is long.
+/// * **Secrets.** The rendered bytes are stored and hold none. Neither `Debug` nor an error may show a token, or a URL that holds one.
 #[async_trait]
 pub trait Sink: fmt::Debug + Send + Sync {
     /// The bytes that are stored and sent at every attempt.
@@ -183,7 +235,8 @@ pub struct SinkError {
     pub what: String,
     /// What it asks for.
     pub verdict: Verdict,
-    /// Whether the service may have taken the notice without our hearing of it.
+    /// Whether the service may have taken the notice without our hearing of it: the answer was
+    /// lost on its way, or says neither yes nor no. A repeat may then be a second message.
     pub uncertain: bool,
     /// What caused it, stripped of URLs.
     #[source]
@@ -191,7 +244,7 @@ pub struct SinkError {
 }
 
 impl SinkError {
-    /// An error without a cause.
+    /// An error without a cause, and without a doubt: the notice was not taken.
     #[must_use]
     pub fn new(verdict: Verdict, what: impl Into<String>) -> Self {
         Self { what: what.into(), verdict, uncertain: false, cause: None }

@@ -1,32 +1,27 @@
 //! A notice as JSON, field by field: what webhooks, programs and files get.
 //!
-//! Receivers hold on to these names. A field may be added; none may be renamed or dropped
-//! without raising [`SCHEMA_VERSION`].
+//! The fields of `data`, and what may become of them, are those of [`Data`].
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    failure::Failure,
-    notice::{Coverage, Notice, SourceInfo, Tally, Trouble},
+    notice::Notice,
+    render::{Data, Words},
 };
-
-/// Raised when a receiver that reads the old payload would misread the new one.
-const SCHEMA_VERSION: u32 = 1;
 
 /// Room for one failure, so that the usual notice is written without growing.
 const USUAL_BYTES: usize = 1024;
 
 /// The compact JSON of `value`. It holds no line break: JSON escapes those in texts.
-pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn bytes(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::with_capacity(USUAL_BYTES);
     serde_json::to_writer(&mut out, value)
         .expect("a Vec takes everything, and what sinks write has text keys only");
     out
 }
 
-/// Times are RFC 3339 in UTC, with a fraction only where there is one. What is not known is
-/// `null`, never an empty text and never left out.
+/// The whole.
 #[derive(Debug, Serialize)]
 pub(super) struct Payload<'a> {
     /// Where nothing around the payload carries it.
@@ -38,121 +33,14 @@ pub(super) struct Payload<'a> {
     data: Data<'a>,
 }
 
-/// What it is about.
-#[derive(Debug, Serialize)]
-pub(super) struct Data<'a> {
-    schema_version: u32,
-    reason: &'a str,
-    sink: &'a str,
-    /// `null` if it is about several, or about taskbell itself.
-    source: Option<Source<'a>>,
-    failures: Vec<Item<'a>>,
-    /// All failures that it speaks for.
-    total: u32,
-    /// Those of them that are not listed here.
-    omitted: u32,
-    tally: Option<&'a Tally>,
-    trouble: Option<&'a Trouble>,
-    since: Option<Timestamp>,
-    still_open: u32,
-    coverage: Coverage,
-}
-
-#[derive(Debug, Serialize)]
-struct Source<'a> {
-    name: &'a str,
-    kind: &'a str,
-    region: Option<&'a str>,
-    project_id: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct Item<'a> {
-    source: &'a str,
-    task_id: &'a str,
-    generation: u32,
-    action: &'static str,
-    operate_type: &'a str,
-    failed_at: Option<Timestamp>,
-    error_code: Option<&'a str>,
-    error_message: Option<&'a str>,
-    server: Server<'a>,
-    keypair: Option<&'a str>,
-    first_seen_at: Timestamp,
-    cleared_at: Option<Timestamp>,
-    occurrences_24h: u32,
-}
-
-#[derive(Debug, Serialize)]
-struct Server<'a> {
-    id: Option<&'a str>,
-    name: Option<&'a str>,
-}
-
 impl<'a> Payload<'a> {
-    pub(super) fn of(notice: &'a Notice) -> Self {
-        let data = Data::of(notice);
-        Self { id: None, kind: notice.kind.as_str(), timestamp: notice.created_at, data }
+    pub(super) fn of(notice: &'a Notice, words: &'a Words) -> Self {
+        let (kind, data) = (notice.kind.as_str(), words.data(notice));
+        Self { id: None, kind, timestamp: notice.created_at, data }
     }
 
     /// The same, and names itself.
-    pub(super) fn with_id(notice: &'a Notice) -> Self {
-        Self { id: Some(notice.id.as_str()), ..Self::of(notice) }
+    pub(super) fn with_id(notice: &'a Notice, words: &'a Words) -> Self {
+        Self { id: Some(notice.id.as_str()), ..Self::of(notice, words) }
     }
-}
-
-impl<'a> Data<'a> {
-    pub(super) fn of(notice: &'a Notice) -> Self {
-        Self {
-            schema_version: SCHEMA_VERSION,
-            reason: &notice.reason,
-            sink: notice.sink.as_str(),
-            source: notice.source.as_ref().map(Source::of),
-            failures: notice.failures.iter().map(Item::of).collect(),
-            total: notice.total,
-            omitted: notice.omitted(),
-            tally: notice.tally.as_ref(),
-            trouble: notice.trouble.as_ref(),
-            since: notice.since,
-            still_open: notice.still_open,
-            coverage: notice.coverage,
-        }
-    }
-}
-
-impl<'a> Source<'a> {
-    fn of(info: &'a SourceInfo) -> Self {
-        Self {
-            name: info.name.as_str(),
-            kind: &info.kind,
-            region: known(&info.region),
-            project_id: known(&info.project_id),
-        }
-    }
-}
-
-impl<'a> Item<'a> {
-    /// What the failure was when it was recorded, so that a retry has the same bytes.
-    fn of(failure: &'a Failure) -> Self {
-        let text = &failure.task.text;
-        Self {
-            source: failure.source.as_str(),
-            task_id: &failure.task.id,
-            generation: failure.generation,
-            action: failure.task.action.as_str(),
-            operate_type: &text.operate_type,
-            failed_at: failure.task.failed_at,
-            error_code: text.error_code.as_deref(),
-            error_message: text.error_message.as_deref(),
-            server: Server { id: text.server_id.as_deref(), name: text.server_name.as_deref() },
-            keypair: text.keypair.as_deref(),
-            first_seen_at: failure.first_seen_at,
-            cleared_at: failure.cleared_at,
-            occurrences_24h: failure.occurrences_24h,
-        }
-    }
-}
-
-fn known(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::{
     failure::Failure,
     notice::{Notice, NoticeKind},
-    render,
+    render::Words,
     task::{MESSAGE_BYTES_MAX, NAME_BYTES_MAX},
     text,
 };
@@ -69,22 +69,14 @@ pub(super) struct Record {
 }
 
 /// The entries of `notice`: 1 or more.
-pub(super) fn records(notice: &Notice) -> Vec<Record> {
+pub(super) fn records(notice: &Notice, words: &Words) -> Vec<Record> {
     let mut all = Vec::with_capacity(notice.failures.len() + 1);
     if notice.failures.is_empty() || notice.omitted() > 0 {
-        all.push(whole(notice));
+        all.push(whole(notice, words));
     }
-    let mut single = Notice {
-        kind: single_kind(notice.kind),
-        failures: Vec::new(),
-        total: 1,
-        tally: None,
-        ..notice.clone()
-    };
-    for failure in &notice.failures {
-        single.failures = vec![failure.clone()];
-        all.push(one(notice, &single, failure));
-    }
+    let kind = single_kind(notice.kind);
+    let shell = Notice { kind, failures: Vec::new(), ..notice.clone() };
+    all.extend(notice.failures.iter().map(|failure| one((notice.kind, &shell), failure, words)));
     all
 }
 
@@ -99,7 +91,7 @@ fn single_kind(kind: NoticeKind) -> NoticeKind {
     }
 }
 
-fn whole(notice: &Notice) -> Record {
+fn whole(notice: &Notice, words: &Words) -> Record {
     let trouble = notice.trouble.as_ref();
     let detail = trouble.map(|trouble| match trouble.advice.as_str() {
         "" => trouble.detail.clone(),
@@ -107,7 +99,7 @@ fn whole(notice: &Notice) -> Record {
     });
     let sink = trouble.and_then(|trouble| trouble.sink.as_ref());
     let count = |count: u32| if count == 0 { String::new() } else { count.to_string() };
-    let mut fields = head(notice);
+    let mut fields = head(notice.kind, notice);
     fields.extend([
         ("failing_sink", sink.map(ToString::to_string).unwrap_or_default()),
         ("class", trouble.map(|trouble| trouble.class.clone()).unwrap_or_default()),
@@ -116,13 +108,15 @@ fn whole(notice: &Notice) -> Record {
         ("still_open", count(notice.still_open)),
         ("since", time(notice.since)),
     ]);
-    record(notice.kind, &render::headline(notice), detail, fields)
+    record(notice.kind, &words.headline(notice), detail, fields)
 }
 
-fn one(notice: &Notice, single: &Notice, failure: &Failure) -> Record {
+/// The entry for a failure of a notice of `kind`, which is `shell` without them.
+fn one((kind, shell): (NoticeKind, &Notice), failure: &Failure, words: &Words) -> Record {
+    let single = shell.about(failure);
     let known = &failure.task.text;
     let name = |value: &Option<String>| value.clone().unwrap_or_default();
-    let mut fields = head(notice);
+    let mut fields = head(kind, &single);
     fields.extend([
         ("task_id", failure.task.id.clone()),
         ("generation", failure.generation.to_string()),
@@ -136,13 +130,13 @@ fn one(notice: &Notice, single: &Notice, failure: &Failure) -> Record {
         ("first_seen_at", time(Some(failure.first_seen_at))),
         ("operate_type", known.operate_type.clone()),
     ]);
-    record(single.kind, &render::headline(single), known.error_message.clone(), fields)
+    record(single.kind, &words.headline(&single), known.error_message.clone(), fields)
 }
 
-fn head(notice: &Notice) -> Vec<(&'static str, String)> {
+fn head(kind: NoticeKind, notice: &Notice) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("id", notice.id.to_string()),
-        ("type", notice.kind.as_str().to_owned()),
+        ("type", kind.as_str().to_owned()),
         ("reason", notice.reason.clone()),
     ];
     if let Some(source) = &notice.source {

@@ -25,13 +25,13 @@ use super::{
     huawei::{
         credential::{Call, Credential},
         fault::{self, Fault, Refusal},
-        sign,
     },
 };
 use crate::{
     clock::Clock,
     decide::sift::{End, Sift, Walk},
     http::{self, Chain, Clients},
+    huawei::sign,
     notice::SourceInfo,
     options::OptionError,
 };

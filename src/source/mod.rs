@@ -26,8 +26,6 @@ use crate::{
 mod huawei;
 mod kps;
 
-pub use huawei::sign;
-
 /// Every kind of source, in the order that help texts list them.
 pub const KINDS: &[&Kind] = &[&kps::KIND];
 

@@ -19,15 +19,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("delivery", &["failure", "name", "notice"]),
     ("options", &["secret"]),
     ("http", &[]),
+    ("huawei", &["secret"]),
     ("failpoint", &["options"]),
     ("decide", &["delivery", "failure", "name", "notice", "options", "silence", "task", "text"]),
-    ("source", &["clock", "decide", "http", "name", "notice", "options", "secret", "task", "text"]),
+    (
+        "source",
+        &[
+            "clock", "decide", "http", "huawei", "name", "notice", "options", "secret", "task",
+            "text",
+        ],
+    ),
     ("render", &["failure", "name", "notice", "task", "text"]),
     (
         "sink",
         &[
-            "clock", "delivery", "failure", "http", "name", "notice", "options", "render",
-            "secret", "task", "text",
+            "clock", "delivery", "failure", "http", "huawei", "name", "notice", "options",
+            "render", "secret", "task", "text",
         ],
     ),
     (

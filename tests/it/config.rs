@@ -73,6 +73,8 @@ fn the_reference_file_shows_the_defaults() {
             // The example of a fallback is not the default.
             let fallback = sink.rules.fallback.clone();
             assert_eq!(sink.rules, SinkRules { fallback, ..default.rules.clone() });
+            assert_eq!(sink.text.language, default.text.language);
+            assert_eq!(sink.text.zone, default.text.zone);
         }
         for route in &shown.routes.0 {
             assert_eq!(route.group, minimal.routes.0.first().unwrap().group);
@@ -93,7 +95,7 @@ fn the_reference_file_shows_every_key_and_every_kind() {
     for some in ["store", "retention", "source", "first_run", "since", "threshold", "match"] {
         assert!(keys.contains(some), "the schema lacks {some}");
     }
-    let tables = ["store", "source", "sink", "route", "mute", "delivery", "worker"];
+    let tables = ["store", "source", "sink", "route", "mute", "delivery", "worker", "hints"];
     let shown: BTreeSet<_> = REFERENCE
         .split(|c: char| !(c == '_' || c == '=' || c.is_alphabetic()))
         .filter(|word| !word.is_empty())

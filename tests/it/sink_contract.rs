@@ -11,20 +11,30 @@ use taskbell::{
     name::Name,
     notice::Notice,
     options::OptionError,
+    render::Words,
     sink::{Build, KINDS, Kind, Parcel, Receipt, Sink, SinkError},
 };
 use tokio::net::TcpListener;
 
+mod alertmanager;
 mod email;
 mod examples;
 mod golden;
+mod hostile;
 mod kinds;
 mod local;
+mod occasions;
+mod options;
+mod pagerduty;
 mod peer;
+mod responses;
+mod services;
 mod syslog;
 mod tls;
 mod webhook;
 mod webhook_more;
+mod wire;
+mod words;
 
 /// Any port of this host.
 const ANYWHERE: SocketAddr =
@@ -40,15 +50,25 @@ fn kind(name: &str) -> &'static Kind {
 
 /// Builds a sink from a `[[sink]]` table as it stands in a config file.
 fn try_build(table: &str) -> Result<Box<dyn Sink>, OptionError> {
+    try_build_in(table, &Words::default())
+}
+
+fn try_build_in(table: &str, words: &Words) -> Result<Box<dyn Sink>, OptionError> {
     let mut options: toml::Table = table.parse().unwrap();
     let name = Name::parse(options.remove("name").unwrap().as_str().unwrap()).unwrap();
     let kind = kind(options.remove("kind").unwrap().as_str().unwrap());
-    (kind.build)(Build { name, options, clients: Clients::default() })
+    (kind.build)(Build { name, options, clients: Clients::default(), words: words.clone() })
 }
 
 #[track_caller]
 fn build(table: &str) -> Box<dyn Sink> {
     try_build(table).unwrap_or_else(|error| panic!("{table}: {error}"))
+}
+
+/// The same, with these words.
+#[track_caller]
+fn build_in(table: &str, words: &Words) -> Box<dyn Sink> {
+    try_build_in(table, words).unwrap_or_else(|error| panic!("{table}: {error}"))
 }
 
 fn example(kind: &Kind, endpoint: SocketAddr) -> String {
@@ -126,9 +146,18 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 }
 
 #[test]
+fn each_kind_refuses_a_key_that_it_does_not_know() {
+    for kind in KINDS {
+        let table = format!("{}\nzzz = 1", example(kind, ANYWHERE));
+        let error = try_build(&table).expect_err("the key is not known");
+        assert_eq!(error.path, "zzz", "{}: {error}", kind.name);
+    }
+}
+
+#[test]
 fn the_same_notice_gives_the_same_bytes() {
     for kind in KINDS {
-        for (case, notice) in examples::all() {
+        for (case, notice) in occasions::every() {
             let one = build(&example(kind, ANYWHERE)).render(&notice);
             let two = build(&example(kind, ANYWHERE)).render(&notice);
             assert_eq!(one, two, "{} {case}", kind.name);

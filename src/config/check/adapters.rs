@@ -12,6 +12,7 @@ use crate::{
         locate::join,
         raw::{RawSink, RawSource},
         schema,
+        text::Inherited,
     },
     decide::diff::FirstRun,
     name::Name,
@@ -34,6 +35,9 @@ pub(in crate::config) const SINK_KEYS: Shared = &[
     "storm",
     "fallback",
     "fallback_after",
+    "language",
+    "time_zone",
+    "template",
 ];
 
 /// The name of a kind, and what describes its own keys.
@@ -106,7 +110,7 @@ impl Check {
         nth: usize,
         mut table: Table,
         kinds: &[&'static sink::Kind],
-        sinks: &BTreeMap<Name, usize>,
+        (sinks, inherited): (&BTreeMap<Name, usize>, &Inherited),
     ) -> Option<Sink> {
         let path = format!("sink[{nth}]");
         let kind = self.kind(&path, &table, kinds, |kind| kind.name);
@@ -117,6 +121,8 @@ impl Check {
         let concurrency =
             self.count(&join(&path, "concurrency"), raw.concurrency, CONCURRENCY.clone());
         let rules = self.sink_rules(&path, &raw, kind, sinks);
+        let own = (raw.language, raw.time_zone, raw.template);
+        let text = self.text(&path, inherited.of(kind?.name), own);
         Some(Sink {
             name: Name::parse(&raw.name).ok()?,
             kind: kind?,
@@ -124,6 +130,7 @@ impl Check {
             timeout: timeout?,
             concurrency: concurrency?,
             rules: rules?,
+            text: text?,
         })
     }
 

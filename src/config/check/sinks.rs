@@ -42,7 +42,7 @@ impl Check {
         let fallback = self.fallback(&join(path, "fallback"), raw, sinks);
         let after = self.period(&join(path, "fallback_after"), raw.fallback_after, SECOND..=DAY);
         Some(SinkRules {
-            cleared: raw.cleared,
+            cleared: raw.cleared.unwrap_or_else(|| kind.is_some_and(|kind| kind.cleared)),
             limit,
             storm,
             fallback: fallback?,

@@ -85,7 +85,7 @@ fn names_are_checked_and_kinds_are_known() {
     check(
         SINK_KIND,
         "name = \"ops\"\nkind = \"pigeon\"\n",
-        &["c.toml:7: sink.ops.kind: `pigeon` is not a kind; known are fake, chat"],
+        &["c.toml:7: sink.ops.kind: `pigeon` is not a kind; known are fake, chat, pager"],
     );
     check(
         "",
@@ -185,7 +185,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
              with its unit, such as \"30s\" or \"1d2h30m\"",
             "c.toml:7: source[0].timeout: invalid value: string \"x\", expected a length of time \
              with its unit, such as \"30s\" or \"1d2h30m\"",
-            "c.toml:10: sink.ops.kind: `x` is not a kind; known are fake, chat",
+            "c.toml:10: sink.ops.kind: `x` is not a kind; known are fake, chat, pager",
             "c.toml:11: sink.ops.cleared: invalid type: integer `1`, expected true or false",
             "c.toml: route: is required; add at least one [[route]]",
         ],

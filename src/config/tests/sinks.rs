@@ -47,6 +47,21 @@ fn what_people_read_has_storms_and_the_limit_of_its_kind() {
 }
 
 #[test]
+fn what_keeps_something_open_is_told_what_cleared() {
+    for (kind, text, expected) in [
+        ("fake", "", false),
+        ("chat", "", false),
+        ("pager", "", true),
+        ("pager", "cleared = false", false),
+        ("fake", "cleared = true", true),
+    ] {
+        let table = format!("name = \"ops\"\nkind = \"{kind}\"\n{text}\n");
+        let config = parse(&edited(SINK_KIND, &table)).unwrap();
+        assert_eq!(config.sinks[0].rules.cleared, expected, "{kind}: {text}");
+    }
+}
+
+#[test]
 fn each_mistake_in_a_limit_or_a_storm_is_named() {
     const LIMIT: &str = "so many notices in a time, such as \"10/10m\", or \"none\"";
     let range = "must be between 1 and 1000 notices in 1s to 1day".to_owned();
@@ -157,5 +172,27 @@ fn the_limit_of_each_kind_can_be_read_and_is_in_range() {
         let limit = limit.unwrap_or_else(|| panic!("{}: {text}", kind.name));
         assert!((1..=Limit::COUNT_MAX).contains(&limit.count), "{}: {text}", kind.name);
         assert!((1..=86_400).contains(&limit.per.as_secs()), "{}: {text}", kind.name);
+    }
+}
+
+/// What each kind does unless the config says otherwise: operators rely on it.
+#[test]
+fn the_defaults_of_each_kind_are_as_decided() {
+    let people = |limit| (sink::Reader::People, limit, false);
+    let programs = |cleared| (sink::Reader::Programs, None, cleared);
+    for kind in sink::KINDS {
+        let expected = match kind.name {
+            "slack" | "teams" | "mattermost" | "rocketchat" | "pushover" => people(Some("10/10m")),
+            "googlechat" | "ntfy" | "gotify" | "smn" => people(Some("30/10m")),
+            "discord" => people(Some("25/1m")),
+            "telegram" => people(Some("15/1m")),
+            "feishu" => people(Some("90/1m")),
+            "dingtalk" | "wecom" => people(Some("18/1m")),
+            "email" => people(None),
+            // A failure that is folded into a storm has no incident that could be resolved.
+            "pagerduty" | "alertmanager" => programs(true),
+            _ => programs(false),
+        };
+        assert_eq!((kind.reader, kind.limit, kind.cleared), expected, "{}", kind.name);
     }
 }

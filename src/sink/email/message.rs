@@ -21,7 +21,7 @@ use lettre::{
 
 use crate::{
     notice::{Notice, NoticeKind, thread_id},
-    render,
+    render::Words,
 };
 
 /// Most thread roots that a mail refers to. With more, the header is longer than the mail, and
@@ -38,11 +38,11 @@ pub(super) struct Letterhead {
 }
 
 /// The whole message: headers, text and HTML. ASCII, lines end in CRLF.
-pub(super) fn message(head: &Letterhead, notice: &Notice) -> Vec<u8> {
+pub(super) fn message(head: &Letterhead, words: &Words, notice: &Notice) -> Vec<u8> {
     let domain = head.from.email.domain();
     let mut builder = Message::builder()
         .from(head.from.clone())
-        .subject(subject(notice))
+        .subject(subject(words, notice))
         .date(date(notice.created_at))
         .message_id(Some(format!("<{}@{domain}>", notice.id)));
     for mailbox in &head.to {
@@ -72,8 +72,8 @@ pub(super) fn message(head: &Letterhead, notice: &Notice) -> Vec<u8> {
     // `=_` cannot stand in quoted-printable text, so the boundary is in no part.
     let parts = MultiPart::alternative()
         .boundary(format!("=_{}", notice.id))
-        .singlepart(part(ContentType::TEXT_PLAIN, render::plain(notice)))
-        .singlepart(part(ContentType::TEXT_HTML, render::html(notice)));
+        .singlepart(part(ContentType::TEXT_PLAIN, words.plain(notice)))
+        .singlepart(part(ContentType::TEXT_HTML, words.html(notice)));
     let message = builder.multipart(parts);
     message.expect("there is a sender and a recipient").formatted()
 }
@@ -86,14 +86,14 @@ fn part(content: ContentType, body: String) -> SinglePart {
 }
 
 /// Begins the same for everything from us, so that a filter can tell.
-fn subject(notice: &Notice) -> String {
+fn subject(words: &Words, notice: &Notice) -> String {
     let reply = match (notice.kind, notice.failures.len()) {
         (NoticeKind::TaskCleared, 1) => "Re: ",
         _ => "",
     };
     // A name that looks like an encoded word would be decoded by the reader's client, into
     // whatever its author wanted to be read.
-    let headline = render::thread_headline(notice).replace("=?", "= ?");
+    let headline = words.thread_headline(notice).replace("=?", "= ?");
     format!("{reply}[taskbell] {headline}")
 }
 

@@ -28,6 +28,7 @@ use crate::{
     delivery::Verdict,
     notice::Notice,
     options::{OptionError, SecretRef},
+    render::Words,
 };
 
 mod message;
@@ -45,6 +46,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "Mail by SMTP with TLS, text and HTML",
     reader: Reader::People,
     limit: None,
+    cleared: false,
     example: r#"
 name = "ops-mail"
 kind = "email"
@@ -107,13 +109,14 @@ enum Auth {
 
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let (server, head) = settings::read(crate::options::parse(build.options)?)?;
-    Ok(Box::new(Email { server, head, kept: Mutex::new(None) }))
+    Ok(Box::new(Email { server, head, words: build.words, kept: Mutex::new(None) }))
 }
 
 #[derive(Debug)]
 struct Email {
     server: Server,
     head: Letterhead,
+    words: Words,
     /// An open connection between mails, and since when it rests.
     kept: Mutex<Option<(Session, Instant)>>,
 }
@@ -177,10 +180,11 @@ impl Email {
         let body = body.strip_suffix(b"\r\n").unwrap_or(body);
         match smtp.message(body).await {
             Ok(_) => Outcome::Taken { refused: no },
-            // Without a word behind the mail, it may have been accepted all the same.
             Err(error) => {
-                let uncertain = error.status().is_none();
-                Outcome::Failed(SinkError { uncertain, ..refused(server, "the mail", &error) })
+                // All of it was sent; without a reply nobody knows whether it was taken.
+                let uncertain = Reply::of(&server.redactor, &error).is_none();
+                let error = refused(server, "the mail", &error);
+                Outcome::Failed(SinkError { uncertain, ..error })
             }
         }
     }
@@ -195,7 +199,7 @@ fn worst(refused: &[(Address, Reply)]) -> Verdict {
 #[async_trait]
 impl Sink for Email {
     fn render(&self, notice: &Notice) -> Vec<u8> {
-        message(&self.head, notice)
+        message(&self.head, &self.words, notice)
     }
 
     /// Recipients that are still owed are taken as they were, even if the options no longer

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::{
     notice::Notice,
+    render::Words,
     sink::record::{Record, records},
     text,
 };
@@ -50,8 +51,8 @@ pub(super) struct Style {
 }
 
 /// The messages of `notice`, one for each of its records.
-pub(super) fn messages(style: &Style, notice: &Notice) -> Vec<String> {
-    let records = records(notice);
+pub(super) fn messages(style: &Style, notice: &Notice, words: &Words) -> Vec<String> {
+    let records = records(notice, words);
     records.iter().map(|record| message(style, record, notice.created_at)).collect()
 }
 

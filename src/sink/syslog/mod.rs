@@ -29,6 +29,7 @@ use super::{
 use crate::{
     notice::Notice,
     options::{self, OptionError},
+    render::Words,
 };
 
 mod format;
@@ -42,6 +43,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "Syslog (RFC 5424) by TCP, TLS or UDP, or to /dev/log",
     reader: Reader::Programs,
     limit: None,
+    cleared: false,
     example: r#"
 name = "log"
 kind = "syslog"
@@ -139,7 +141,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
         Way::parse(&options.address).map_err(|problem| OptionError::new("address", problem))?;
     let style = style(&options, &way)?;
     let way = with_tls(way, &options)?;
-    Ok(Box::new(Syslog { way, style }))
+    Ok(Box::new(Syslog { way, style, words: build.words }))
 }
 
 fn style(options: &Options, way: &Way) -> Result<Style, OptionError> {
@@ -198,13 +200,14 @@ fn with_tls(way: Way, options: &Options) -> Result<Way, OptionError> {
 struct Syslog {
     way: Way,
     style: Style,
+    words: Words,
 }
 
 #[async_trait]
 impl Sink for Syslog {
     fn render(&self, notice: &Notice) -> Vec<u8> {
         let mut body = Vec::new();
-        for message in format::messages(&self.style, notice) {
+        for message in format::messages(&self.style, notice, &self.words) {
             frames::push(&mut body, message.as_bytes());
         }
         body

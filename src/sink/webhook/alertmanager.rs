@@ -16,26 +16,18 @@ use sha2::{Digest, Sha256};
 use crate::{
     failure::Failure,
     notice::{Notice, NoticeKind},
-    sink::record::{Record, records},
+    render::Words,
+    sink::{
+        labels::{self, Labels},
+        record::{Record, records},
+    },
 };
 
 type Texts = BTreeMap<&'static str, String>;
 
-/// The fields of a record that identify what an alert is about. The others change, or say what
-/// happened to it.
-const LABELS: [&str; 11] = [
-    "action",
-    "error_code",
-    "failing_sink",
-    "generation",
-    "keypair",
-    "project_id",
-    "region",
-    "server_id",
-    "server_name",
-    "source",
-    "task_id",
-];
+/// The fields of a record that say where it is from. They are no labels: a notice about several
+/// sources does not know them.
+const PLACE: [&str; 2] = ["project_id", "region"];
 
 /// The year 1, which is how Go writes a time that is not set.
 const NOT_YET: Timestamp = Timestamp::constant(-62_135_596_800, 0);
@@ -43,12 +35,12 @@ const NOT_YET: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 /// The body. The names and their order are Alertmanager's.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Body<'a> {
+pub(super) struct Message<'a> {
     receiver: &'a str,
     status: Status,
     alerts: Vec<Alert>,
-    group_labels: Texts,
-    common_labels: Texts,
+    group_labels: Labels,
+    common_labels: Labels,
     common_annotations: Texts,
     #[serde(rename = "externalURL")]
     external_url: &'static str,
@@ -68,7 +60,7 @@ enum Status {
 #[serde(rename_all = "camelCase")]
 struct Alert {
     status: Status,
-    labels: Texts,
+    labels: Labels,
     annotations: Texts,
     starts_at: Timestamp,
     /// [`NOT_YET`] while it stands.
@@ -78,12 +70,12 @@ struct Alert {
     fingerprint: String,
 }
 
-impl<'a> Body<'a> {
-    pub(super) fn of(notice: &'a Notice) -> Self {
-        let alerts = alerts(notice);
+impl<'a> Message<'a> {
+    pub(super) fn of(notice: &'a Notice, words: &Words) -> Self {
+        let alerts = alerts(notice, words);
         let firing = alerts.iter().any(|alert| alert.status == Status::Firing);
         let source = notice.source.as_ref().map(|source| ("source", source.name.to_string()));
-        let group_labels: Texts = source.into_iter().collect();
+        let group_labels = labels::labels(source);
         let shown = group_labels.iter().map(|(name, value)| format!("{name}=\"{value}\""));
         Self {
             receiver: notice.sink.as_str(),
@@ -102,37 +94,14 @@ impl<'a> Body<'a> {
     }
 }
 
-fn alerts(notice: &Notice) -> Vec<Alert> {
-    let records = records(notice);
+fn alerts(notice: &Notice, words: &Words) -> Vec<Alert> {
+    let records = records(notice, words);
     let (own, each) = records.split_at(records.len().saturating_sub(notice.failures.len()));
     // A digest that lists failures is no trouble of its own, and nothing would ever resolve it.
-    let own = own.iter().filter(|_| notice.failures.is_empty() || is_storm(notice.kind));
+    let own = own.iter().filter(|_| notice.failures.is_empty() || labels::is_storm(notice.kind));
     let own = own.map(|record| of_notice(notice, record));
     let each = notice.failures.iter().zip(each);
     own.chain(each.map(|(failure, record)| of_failure(notice, failure, record))).collect()
-}
-
-fn is_storm(kind: NoticeKind) -> bool {
-    matches!(kind, NoticeKind::StormOpened | NoticeKind::StormUpdated | NoticeKind::StormClosed)
-}
-
-/// What a notice is about, by name, and how bad it is.
-fn named(kind: NoticeKind) -> (&'static str, &'static str) {
-    match kind {
-        NoticeKind::TaskFailed | NoticeKind::TaskCleared | NoticeKind::TaskReminder => {
-            ("TaskFailed", "critical")
-        }
-        NoticeKind::TaskStuck => ("TaskStuck", "warning"),
-        NoticeKind::Digest => ("TasksFailed", "critical"),
-        NoticeKind::StormOpened | NoticeKind::StormUpdated | NoticeKind::StormClosed => {
-            ("TaskStorm", "critical")
-        }
-        NoticeKind::SourceBlind | NoticeKind::SourceSighted => ("SourceBlind", "critical"),
-        NoticeKind::SinkFailing => ("SinkFailing", "critical"),
-        NoticeKind::StateLost => ("StateLost", "warning"),
-        NoticeKind::SourceWatching => ("SourceWatching", "info"),
-        NoticeKind::Test => ("Test", "info"),
-    }
 }
 
 fn of_failure(notice: &Notice, failure: &Failure, record: &Record) -> Alert {
@@ -140,33 +109,28 @@ fn of_failure(notice: &Notice, failure: &Failure, record: &Record) -> Alert {
     let cleared = failure
         .cleared_at
         .or_else(|| Some(notice.created_at).filter(|_| notice.kind == NoticeKind::TaskCleared));
-    alert(notice, record, starts_at, cleared)
+    alert(notice, record, labels::of_failure(notice.kind, failure), (starts_at, cleared))
 }
 
 fn of_notice(notice: &Notice, record: &Record) -> Alert {
     let over = matches!(notice.kind, NoticeKind::StormClosed | NoticeKind::SourceSighted);
     let starts_at = notice.since.unwrap_or(notice.created_at);
-    alert(notice, record, starts_at, over.then_some(notice.created_at))
+    alert(notice, record, labels::of_notice(notice), (starts_at, over.then_some(notice.created_at)))
 }
 
 fn alert(
     notice: &Notice,
     record: &Record,
-    starts_at: Timestamp,
-    ends_at: Option<Timestamp>,
+    labels: Labels,
+    (starts_at, ends_at): (Timestamp, Option<Timestamp>),
 ) -> Alert {
-    let (name, severity) = named(record.kind);
-    let mut labels: Texts = [("alertname", name), ("severity", severity)]
-        .map(|(name, value)| (name, value.to_owned()))
-        .into();
-    let about = record.fields.iter().filter(|(name, _)| LABELS.contains(name));
-    labels.extend(about.cloned());
     let mut annotations: Texts = [
         ("summary", record.text.clone()),
         ("notice_id", notice.id.to_string()),
         ("reason", notice.reason.clone()),
     ]
     .into();
+    annotations.extend(record.fields.iter().filter(|(name, _)| PLACE.contains(name)).cloned());
     annotations.extend(record.detail.clone().map(|detail| ("description", detail)));
     let status = if ends_at.is_some() { Status::Resolved } else { Status::Firing };
     let ends_at = ends_at.unwrap_or(NOT_YET);
@@ -175,7 +139,7 @@ fn alert(
 }
 
 /// 16 hex digits that are the same for the same labels.
-fn fingerprint(labels: &Texts) -> String {
+fn fingerprint(labels: &Labels) -> String {
     let mut hash = Sha256::new();
     for (name, value) in labels {
         hash.update(name.as_bytes());
@@ -190,7 +154,7 @@ fn fingerprint(labels: &Texts) -> String {
 }
 
 /// What all of them say alike.
-fn common(all: &[&Texts]) -> Texts {
+fn common<K: Clone + Ord>(all: &[&BTreeMap<K, String>]) -> BTreeMap<K, String> {
     let mut shared = all.first().copied().cloned().unwrap_or_default();
     for texts in all {
         shared.retain(|name, value| texts.get(name) == Some(value));

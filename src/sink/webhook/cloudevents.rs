@@ -6,7 +6,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{notice::Notice, sink::payload::Data};
+use crate::{
+    notice::Notice,
+    render::{Data, Words},
+};
 
 /// What the body is.
 pub(super) const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -32,7 +35,7 @@ pub(super) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(super) fn of(notice: &'a Notice) -> Self {
+    pub(super) fn of(notice: &'a Notice, words: &'a Words) -> Self {
         let source = match &notice.source {
             Some(source) => format!("/taskbell/{}", source.name),
             None => "/taskbell".to_owned(),
@@ -49,7 +52,7 @@ impl<'a> Event<'a> {
             time: notice.created_at,
             subject,
             datacontenttype: "application/json",
-            data: Data::of(notice),
+            data: words.data(notice),
         }
     }
 }

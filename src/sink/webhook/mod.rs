@@ -4,37 +4,35 @@
 //! ids drops repeats. `webhook-timestamp` and the signature renew. Any 2xx is a yes, whatever
 //! its body says.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Build, Kind, Parcel, Reader, Receipt, Sink, SinkError, ca,
-    http::{Endpoint, Redactor},
+    Build, Kind, Parcel, Reader, Sink, SinkError,
+    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, read, yes},
     identity::Identity,
     payload::{self, Payload},
 };
 use crate::{
     delivery::Verdict,
-    http::Clients,
     notice::Notice,
     options::{self, OptionError, SecretRef},
+    render::Words,
     secret::Secret,
 };
 
 mod alertmanager;
+mod body;
 mod cloudevents;
 mod request;
 mod secrets;
 pub mod signature;
 
-use alertmanager::Body;
+use alertmanager::Message;
+use body::Body;
 use cloudevents::Event;
 use request::{Added, Auth};
 use secrets::SecretList;
@@ -45,6 +43,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "JSON by HTTP POST, signed after Standard Webhooks",
     reader: Reader::Programs,
     limit: None,
+    cleared: false,
     example: r#"
 name = "oncall"
 kind = "webhook"
@@ -70,8 +69,7 @@ struct Options {
     #[serde(default)]
     secret: SecretList,
     /// What the body is: `standard`, `cloudevents` or `alertmanager`. Default: `standard`.
-    #[serde(default)]
-    format: Format,
+    format: Option<Format>,
     /// More headers, by name. Their values are secrets.
     #[serde(default)]
     headers: BTreeMap<String, SecretRef>,
@@ -83,6 +81,14 @@ struct Options {
     client_cert: Option<PathBuf>,
     /// PEM file of its key.
     client_key: Option<PathBuf>,
+    /// Whether the host may be on a private network or this very host.
+    #[serde(default = "yes")]
+    allow_private: bool,
+    /// A template of the body, for receivers that want another one. It must give JSON if the
+    /// content type is one of JSON.
+    body: Option<PathBuf>,
+    /// What the body is, with `body`. Default "application/json".
+    content_type: Option<String>,
 }
 
 /// What the body is.
@@ -110,41 +116,27 @@ impl Format {
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let options: Options = options::parse(build.options)?;
     let wrong = |key: &'static str| move |problem| OptionError::new(key, problem);
-    let url = options.url.read().map_err(wrong("url"))?;
+    let url = read("url", &options.url)?;
     let secrets = options.secret.read().map_err(wrong("secret"))?;
     let keys = secrets
         .iter()
         .map(|secret| Key::parse(secret.expose()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| OptionError::new("secret", error.to_string()))?;
+    if options.body.is_some() && options.format.is_some() {
+        return Err(OptionError::new("format", "is of no use with body"));
+    }
+    let format = options.format.unwrap_or_default();
+    let (path, content_type) = (options.body.as_deref(), options.content_type.as_deref());
+    let body = Body::read(path, content_type, format.content_type(), &build.words)?;
     let Added { headers, secrets: more } = request::added(&options.headers, options.auth.as_ref())?;
     let identity = Identity::read(options.client_cert.as_deref(), options.client_key.as_deref())?;
-    let clients = match (&options.ca_file, &identity) {
-        (None, None) => build.clients,
-        (roots, identity) => clients_of_its_own(roots.as_deref(), identity.as_ref())?,
-    };
     let hidden: Vec<Secret> = secrets.into_iter().chain(more).collect();
-    let endpoint = Endpoint::new(&url, clients, redactor(&hidden)).map_err(wrong("url"))?;
-    if identity.is_some() && !endpoint.origin().starts_with("https:") {
-        return Err(OptionError::new("client_cert", "is for https:// only"));
-    }
-    Ok(Box::new(Webhook { endpoint, keys, format: options.format, headers }))
-}
-
-/// Clients that trust `roots` too, and show `identity`.
-fn clients_of_its_own(
-    roots: Option<&Path>,
-    identity: Option<&Identity>,
-) -> Result<Clients, OptionError> {
-    let wrong = |key: &'static str| move |problem: String| OptionError::new(key, problem);
-    let roots = roots.map(ca::read).transpose().map_err(wrong("ca_file"))?.unwrap_or_default();
-    let roots = roots.iter().map(|root| reqwest::Certificate::from_der(root));
-    let roots: Result<Vec<_>, _> = roots.collect();
-    let clients = Clients::trusting(roots.map_err(|error| wrong("ca_file")(error.to_string()))?);
-    let Some(identity) = identity else { return Ok(clients) };
-    let identity = reqwest::Identity::from_pem(identity.pem());
-    let unusable = |error: reqwest::Error| wrong("client_cert")(error.to_string());
-    Ok(clients.showing(identity.map_err(unusable)?))
+    let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
+    let reach = reach.showing(identity.as_ref());
+    let endpoint = reach.endpoint(("url", &url), build.clients, redactor(&hidden))?;
+    let service = Webhook { keys, format, body, headers };
+    Ok(Box::new(Posted { endpoint, words: build.words, service }))
 }
 
 /// Hides each secret with its mark and without.
@@ -156,10 +148,10 @@ fn redactor(secrets: &[Secret]) -> Redactor {
 
 #[derive(Debug)]
 struct Webhook {
-    endpoint: Endpoint,
     /// Empty: requests are not signed.
     keys: Vec<Key>,
     format: Format,
+    body: Body,
     /// Of the operator's, with `authorization`.
     headers: HeaderMap,
 }
@@ -173,7 +165,7 @@ impl Webhook {
         };
         let timestamp = parcel.now.as_second().to_string();
         let mut headers = self.headers.clone();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.format.content_type()));
+        headers.insert(CONTENT_TYPE, self.body.content_type.clone());
         headers.insert(WEBHOOK_ID, value(parcel.id.as_str())?);
         headers.insert(WEBHOOK_TIMESTAMP, value(&timestamp)?);
         if !self.keys.is_empty() {
@@ -184,23 +176,22 @@ impl Webhook {
     }
 }
 
-#[async_trait]
-impl Sink for Webhook {
-    fn render(&self, notice: &Notice) -> Vec<u8> {
-        match self.format {
-            Format::Standard => payload::json(&Payload::of(notice)),
-            Format::CloudEvents => payload::json(&Event::of(notice)),
-            Format::Alertmanager => payload::json(&Body::of(notice)),
-        }
+impl Service for Webhook {
+    const VERDICT_IN_BODY: bool = false;
+
+    fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
+        self.body.render(notice, words, || match self.format {
+            Format::Standard => payload::bytes(&Payload::of(notice, words)),
+            Format::CloudEvents => payload::bytes(&Event::of(notice, words)),
+            Format::Alertmanager => payload::bytes(&Message::of(notice, words)),
+        })
     }
 
-    async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {
-        let headers = self.headers(&parcel)?;
-        let answer = self.endpoint.post(headers, parcel.body.to_vec()).await?;
-        answer.into_verdict(parcel.now).await.map(|()| Receipt::Whole)
+    fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {
+        Ok(Request { headers: self.headers(parcel)?, query: None, body: parcel.body.to_vec() })
     }
 
-    async fn probe(&self) -> Result<(), SinkError> {
-        self.endpoint.probe().await
+    fn judge(&self, reply: &Reply<'_>) -> Answered {
+        reply.by_status()
     }
 }

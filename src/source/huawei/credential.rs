@@ -15,8 +15,8 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::sign::{self, Request};
 use crate::{
+    huawei::sign::{self, Request},
     options::{self, OptionError, SecretRef},
     secret::Secret,
     source::{FaultClass, SourceError},

@@ -2,4 +2,3 @@
 
 pub(super) mod credential;
 pub(super) mod fault;
-pub mod sign;

@@ -8,6 +8,8 @@ use taskbell::{
     task::Row,
 };
 
+mod whole;
+
 /// The time at which the examples were put together.
 pub(crate) fn created_at() -> Timestamp {
     "2026-11-23T10:00:05Z".parse().unwrap()
@@ -142,11 +144,16 @@ pub(crate) fn hostile() -> Notice {
     notice
 }
 
+/// The example of this name.
+pub(crate) fn named(name: &str) -> Notice {
+    all().into_iter().find(|(case, _)| *case == name).unwrap().1
+}
+
 /// Every example with its name.
 pub(crate) fn all() -> Vec<(&'static str, Notice)> {
     let standing =
         |kind, reason: &str| Notice { still_open: 37, ..notice(kind, reason, Vec::new()) };
-    vec![
+    let mut all = vec![
         ("one", one()),
         ("again", again()),
         ("few", many(4)),
@@ -157,5 +164,7 @@ pub(crate) fn all() -> Vec<(&'static str, Notice)> {
         ("watching", standing(NoticeKind::SourceWatching, "first_run")),
         ("state_lost", standing(NoticeKind::StateLost, "state_lost")),
         ("test", notice(NoticeKind::Test, "test", Vec::new())),
-    ]
+    ];
+    all.extend(whole::all());
+    all
 }

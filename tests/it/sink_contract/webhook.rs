@@ -1,6 +1,6 @@
 //! Webhooks against a receiver that verifies, refuses and misbehaves.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use taskbell::{
     clock::FixedClock,
@@ -58,6 +58,43 @@ async fn the_request_carries_the_id_the_time_and_the_rendered_bytes() {
     assert_eq!(arrival.body, sink.render(&notice));
     assert_eq!((arrival.kind.as_str(), arrival.answered), ("task.failed", Some(204)));
     assert_eq!(receiver.received(), [arrival]);
+}
+
+#[tokio::test]
+async fn a_body_of_the_operators_own_is_sent_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("body.j2");
+    let receiver = receiver(&[]).await;
+    let body = |more: &str| format!("body = '{}'\n{more}", file.display());
+    for (template, more, sent) in [
+        (
+            "{\"text\": {{ title }}}",
+            "",
+            r#"{"text": "prod-beijing: reset failed on web-01 (KPS.6009)"}"#,
+        ),
+        ("<{{ type }}>", "content_type = 'text/plain; charset=utf-8'", "<task.failed>"),
+    ] {
+        fs::write(&file, template).unwrap();
+        let sink = sink(&receiver, &body(more));
+        send(&*sink, &examples::one()).await.unwrap();
+        let arrival = receiver.received().pop().unwrap();
+        assert_eq!(String::from_utf8_lossy(&arrival.body), sent);
+        let (_, value) = arrival.headers.iter().find(|(name, _)| name == "content-type").unwrap();
+        assert_eq!(value, more.split('\'').nth(1).unwrap_or("application/json"));
+    }
+    let refused = |more: &str| {
+        let table = format!("name = 'a'\nkind = 'webhook'\nurl = 'http://h'\n{more}");
+        let error = try_build(&table).expect_err(more).to_string();
+        error.replace(&file.display().to_string(), "body.j2")
+    };
+    let error = refused(&body(""));
+    assert!(error.starts_with("body: body.j2: does not give JSON: expected value"), "{error}");
+    let expected = "content_type: must be a media type such as application/json";
+    assert_eq!(refused(&body("content_type = 'json'")), expected);
+    let expected = "content_type: is of use with body only";
+    assert_eq!(refused("content_type = 'text/plain'"), expected);
+    fs::write(&file, "{}").unwrap();
+    assert_eq!(refused(&body("format = 'cloudevents'")), "format: is of no use with body");
 }
 
 #[tokio::test]
@@ -132,13 +169,17 @@ async fn a_reset_is_retried_and_a_silent_receiver_is_left_to_the_caller() {
     let receiver = receiver(&[]).await;
     let (sink, notice) = (sink(&receiver, ""), examples::one());
     receiver.set_answer(HttpAnswer::Reset);
-    assert_eq!(word(&send(&*sink, &notice).await), "retry");
+    let error = send(&*sink, &notice).await.expect_err("the answer was lost");
+    assert_eq!((error.verdict.as_str(), error.uncertain), ("retry", true));
+    receiver.set_answer(HttpAnswer::status(503));
+    let error = send(&*sink, &notice).await.expect_err("it says so");
+    assert_eq!((error.verdict.as_str(), error.uncertain), ("retry", false));
     receiver.set_answer(HttpAnswer::Hang);
     let sending = send(&*sink, &notice);
     tokio::time::timeout(Duration::from_millis(200), sending).await.expect_err("it hangs");
     receiver.set_answer(HttpAnswer::status(200));
     assert_eq!(word(&send(&*sink, &notice).await), "taken");
-    assert_eq!(receiver.received().len(), 3);
+    assert_eq!(receiver.received().len(), 4);
 }
 
 #[tokio::test]
@@ -176,6 +217,10 @@ fn wrong_options_are_named_by_their_key() {
         ("url = { fil = 'x' }", "url.fil: is not a known key; did you mean `file`?"),
         ("url = 'http://h'\nsecret = 'whsec_AAAA'", length),
         ("url = 'http://h'\nsecret = 'p w'", "secret: must be `whsec_` or `whsk_` and base64"),
+        (
+            "url = 'http://10.0.0.1/'\nallow_private = false",
+            "url: the host has only private addresses, and allow_private is false",
+        ),
         ("url = 'http://h'\nsecret = []", "secret: a list holds 1 to 4 secrets"),
         (
             "url = 'http://h'\nsecret = [{ env = 'TASKBELL_UNSET' }]",

@@ -124,6 +124,9 @@ fn fits(expect: &Expect, notice: &Notice) -> bool {
         && expect.reason.as_ref().is_none_or(|reason| *reason == notice.reason)
 }
 
+/// The part of a gap that must be seen at least on a loaded machine.
+const QUEUED: f64 = 0.6;
+
 /// What is wrong with a notice that is otherwise the one that was meant.
 fn detail(expect: &Expect, notice: &Notice, began: Timestamp) -> Option<String> {
     let accepted = notice.accepted_at()?;
@@ -141,5 +144,7 @@ fn detail(expect: &Expect, notice: &Notice, began: Timestamp) -> Option<String> 
         return Some("was sent once only".to_owned());
     };
     let real = since(*second, *first);
-    (real < gap.as_secs_f64()).then(|| format!("came again after {real:.2} s already"))
+    // A request may lie in a queue before the receiver sees it, so that the next one seems early.
+    (real < gap.mul_f64(QUEUED).as_secs_f64())
+        .then(|| format!("came again after {real:.2} s already"))
 }

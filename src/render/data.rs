@@ -1,0 +1,135 @@
+//! A notice as data: what webhooks carry and what templates see.
+//!
+//! Receivers and templates hold on to these names. A field may be added; none may be renamed or
+//! dropped without raising [`SCHEMA_VERSION`].
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Words;
+use crate::{
+    failure::Failure,
+    notice::{Coverage, Notice, SourceInfo, Tally, Trouble},
+};
+
+/// Raised when a receiver that reads the old payload would misread the new one.
+const SCHEMA_VERSION: u32 = 1;
+
+/// A notice, field by field.
+///
+/// Times are RFC 3339 in UTC, with a fraction only where there is one. What is not known is
+/// `null`, never an empty text and never left out.
+#[derive(Debug, Serialize)]
+pub struct Data<'a> {
+    schema_version: u32,
+    reason: &'a str,
+    sink: &'a str,
+    /// `null` if it is about several, or about taskbell itself.
+    source: Option<Source<'a>>,
+    failures: Vec<Item<'a>>,
+    /// All failures that it speaks for.
+    total: u32,
+    /// Those of them that are not listed here.
+    omitted: u32,
+    tally: Option<&'a Tally>,
+    trouble: Option<&'a Trouble>,
+    since: Option<Timestamp>,
+    /// In a storm, all that it brought until then.
+    so_far: u32,
+    still_open: u32,
+    coverage: Coverage,
+}
+
+#[derive(Debug, Serialize)]
+struct Source<'a> {
+    name: &'a str,
+    kind: &'a str,
+    region: Option<&'a str>,
+    project_id: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Item<'a> {
+    source: &'a str,
+    task_id: &'a str,
+    generation: u32,
+    action: &'static str,
+    operate_type: &'a str,
+    failed_at: Option<Timestamp>,
+    error_code: Option<&'a str>,
+    error_message: Option<&'a str>,
+    server: Server<'a>,
+    keypair: Option<&'a str>,
+    first_seen_at: Timestamp,
+    cleared_at: Option<Timestamp>,
+    occurrences_24h: u32,
+    /// What to do, in the language of the sink.
+    hint: Option<&'a str>,
+    hint_link: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Server<'a> {
+    id: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn of(notice: &'a Notice, words: &'a Words) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            reason: &notice.reason,
+            sink: notice.sink.as_str(),
+            source: notice.source.as_ref().map(Source::of),
+            failures: notice.failures.iter().map(|failure| Item::of(failure, words)).collect(),
+            total: notice.total,
+            omitted: notice.omitted(),
+            tally: notice.tally.as_ref(),
+            trouble: notice.trouble.as_ref(),
+            since: notice.since,
+            so_far: notice.so_far,
+            still_open: notice.still_open,
+            coverage: notice.coverage,
+        }
+    }
+}
+
+impl<'a> Source<'a> {
+    fn of(info: &'a SourceInfo) -> Self {
+        Self {
+            name: info.name.as_str(),
+            kind: &info.kind,
+            region: known(&info.region),
+            project_id: known(&info.project_id),
+        }
+    }
+}
+
+impl<'a> Item<'a> {
+    /// What the failure was when it was recorded, so that a retry has the same bytes.
+    fn of(failure: &'a Failure, words: &'a Words) -> Self {
+        let text = &failure.task.text;
+        let hint = words.hint(failure);
+        Self {
+            source: failure.source.as_str(),
+            task_id: &failure.task.id,
+            generation: failure.generation,
+            action: failure.task.action.as_str(),
+            operate_type: &text.operate_type,
+            failed_at: failure.task.failed_at,
+            error_code: text.error_code.as_deref(),
+            error_message: text.error_message.as_deref(),
+            server: Server { id: text.server_id.as_deref(), name: text.server_name.as_deref() },
+            keypair: text.keypair.as_deref(),
+            first_seen_at: failure.first_seen_at,
+            cleared_at: failure.cleared_at,
+            occurrences_24h: failure.occurrences_24h,
+            hint: hint.map(|hint| hint.text),
+            hint_link: hint.and_then(|hint| hint.link),
+        }
+    }
+}
+
+fn known(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}

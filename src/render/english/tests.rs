@@ -1,0 +1,33 @@
+use super::*;
+
+#[test]
+fn numbers_have_their_endings() {
+    for (nth, expected) in [
+        (1, "1st"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (112, "112th"),
+        (121, "121st"),
+    ] {
+        assert_eq!(ordinal(nth), expected);
+    }
+}
+
+#[test]
+fn a_length_of_time_has_its_two_largest_units() {
+    for (seconds, expected) in [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (125, "2 min 5 s"),
+        (3600, "1 h"),
+        (3605, "1 h"),
+        (4320, "1 h 12 min"),
+        (86_400, "1 d"),
+        (187_200, "2 d 4 h"),
+    ] {
+        assert_eq!(English.duration(Duration::from_secs(seconds)), expected);
+    }
+}
