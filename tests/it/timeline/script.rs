@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use taskbell::{options::Period, sim::SimTask};
+use taskbell::{
+    options::Period,
+    sim::{Fault, SimTask},
+};
 
 /// A whole file.
 #[derive(Deserialize)]
@@ -57,6 +60,10 @@ pub(super) struct Step {
     pub(super) clear: Vec<String>,
     /// Tasks that fail again.
     pub(super) refail: Vec<String>,
+    /// What goes wrong in the cloud from now on.
+    pub(super) fault: Option<Fault>,
+    /// Nothing goes wrong in the cloud any more.
+    pub(super) calm: bool,
     /// SIGKILL.
     pub(super) kill: bool,
     /// The daemon is started.
@@ -93,6 +100,9 @@ pub(super) struct Run {
     /// Texts that standard output or error must contain, and with a `!` before it must not.
     #[serde(default)]
     pub(super) says: Vec<String>,
+    /// Whether it is run again and again until the answer is as it should be.
+    #[serde(default)]
+    pub(super) eventually: bool,
 }
 
 /// A notice that must arrive.

@@ -28,8 +28,8 @@ use crate::stage::PROJECT;
 /// Between two looks at what has arrived.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long the daemon may take to end after it was asked to.
-const FAREWELL: Duration = Duration::from_secs(30);
+/// How long a thing may take that takes no time on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 pub(super) struct World {
     timeline: Timeline,
@@ -97,7 +97,8 @@ impl World {
         for run in std::mem::take(&mut self.timeline.finally) {
             problems.extend(self.run(&run).await);
         }
-        let verify = Run { args: vec!["state".into(), "verify".into()], exit: 0, says: vec![] };
+        let args = vec!["state".into(), "verify".into()];
+        let verify = Run { args, exit: 0, says: vec![], eventually: false };
         problems.extend(self.run(&verify).await);
         problems.extend(self.stop().await);
         problems
@@ -142,6 +143,14 @@ impl World {
             self.receivers[name].set_answer(answer(words));
         }
         self.tasks(&step);
+        if step.calm {
+            self.cloud.clear_faults();
+            self.tape.note("the cloud works again");
+        }
+        if let Some(fault) = step.fault {
+            self.tape.note(format!("in the cloud goes wrong: {fault:?}"));
+            self.cloud.set_fault(fault);
+        }
         if step.kill {
             let mut daemon = self.daemon.take().unwrap();
             daemon.kill().unwrap();
@@ -258,21 +267,22 @@ impl World {
 
     /// Runs a command. Returns what is wrong with its answer.
     async fn run(&self, run: &Run) -> Option<String> {
-        let mut command = self.command(&run.args);
-        let output: Output =
-            tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).trim().replace('\n', "\n               | ");
-        let (asked, code) = (run.args.join(" "), output.status.code());
-        self.tape.note(format!("`{asked}` ends with {code:?}\n               | {said}"));
-        if code != Some(run.exit) {
-            return Some(format!("`{asked}` ends with {code:?}, not with {}", run.exit));
+        let asked = run.args.join(" ");
+        let deadline = self.elapsed() + PATIENCE;
+        loop {
+            let mut command = self.command(&run.args);
+            let output: Output =
+                tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said).trim().replace('\n', "\n             | ");
+            let wrong = wrong(run, output.status.code(), &said);
+            if wrong.is_some() && run.eventually && self.elapsed() < deadline {
+                tokio::time::sleep(5 * LOOK).await;
+                continue;
+            }
+            self.tape.note(format!("`{asked}`, {}\n             | {said}", output.status));
+            return wrong.map(|wrong| format!("`{asked}` {wrong}"));
         }
-        let broken = run.says.iter().find(|text| match text.strip_prefix('!') {
-            Some(text) => said.contains(text),
-            None => !said.contains(text.as_str()),
-        });
-        broken.map(|text| format!("`{asked}` says: {said}\n         not as asked: {text}"))
     }
 
     /// Asks the daemon to end.
@@ -280,7 +290,7 @@ impl World {
         self.daemon.as_ref()?;
         self.signal(Signal::TERM);
         let mut daemon = self.daemon.take()?;
-        let deadline = self.elapsed() + FAREWELL;
+        let deadline = self.elapsed() + PATIENCE;
         loop {
             if let Some(status) = daemon.try_wait().unwrap() {
                 return (!status.success()).then(|| format!("the daemon ends with {status}"));
@@ -302,6 +312,18 @@ impl Drop for World {
             drop(daemon.wait());
         }
     }
+}
+
+/// What is wrong with the answer of a command.
+fn wrong(run: &Run, code: Option<i32>, said: &str) -> Option<String> {
+    if code != Some(run.exit) {
+        return Some(format!("ends with {code:?}, not with {}", run.exit));
+    }
+    let broken = run.says.iter().find(|text| match text.strip_prefix('!') {
+        Some(text) => said.contains(text),
+        None => !said.contains(text.as_str()),
+    });
+    broken.map(|text| format!("says what it should not, or does not say: {text}"))
 }
 
 /// What a receiver answers, from words.
