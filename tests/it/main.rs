@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod commands;
 mod config;
 mod crash;
 mod end_to_end;
