@@ -86,6 +86,10 @@ impl World {
         while !watching(self) {
             tokio::time::sleep(LOOK).await;
         }
+        // And every other sink that hears of it.
+        while !self.is_quiet().await {
+            tokio::time::sleep(5 * LOOK).await;
+        }
         self.began = self.clock.now();
         self.tape.note("the source is watched");
         let mut problems = Vec::new();
@@ -120,6 +124,14 @@ impl World {
 
     fn elapsed(&self) -> Duration {
         Duration::try_from(self.clock.now().duration_since(self.began)).unwrap_or_default()
+    }
+
+    /// Whether no delivery is on its way.
+    async fn is_quiet(&self) -> bool {
+        let mut command = self.command(&["-o", "json", "sink", "list"]);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+        rows.iter().all(|row| row["pending"] == 0)
     }
 
     async fn reach(&self, step: &Step) {
