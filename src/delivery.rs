@@ -155,6 +155,8 @@ pub enum DeliveryState {
         at: Timestamp,
         /// By which.
         into: DeliveryId,
+        /// What held it until then; `None`: it waited for its sink.
+        held_by: Option<Hold>,
     },
     /// Not told, on purpose.
     Suppressed {
@@ -278,12 +280,14 @@ pub struct Remind {
     pub count: u32,
     /// Those that were sent.
     pub sent: u32,
+    /// For a reminder, the delivery that told first: each one is about what still stands of it.
+    pub of: Option<DeliveryId>,
 }
 
 impl Default for Remind {
     fn default() -> Self {
         let hour = Duration::from_secs(3600);
-        Self { first: 4 * hour, factor_percent: 200, max: 24 * hour, count: 5, sent: 0 }
+        Self { first: 4 * hour, factor_percent: 200, max: 24 * hour, count: 5, sent: 0, of: None }
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod bare;
 mod deliver;
+mod dispatch;
 mod peers;
 mod poll;
 
@@ -25,6 +26,9 @@ fn main() {
     if is_wanted("poll") {
         runtime.block_on(poll::nothing_new());
         runtime.block_on(poll::many_projects());
+    }
+    if is_wanted("dispatch") {
+        runtime.block_on(dispatch::many_routes());
     }
     if is_wanted("deliver") {
         runtime.block_on(deliver::burst());

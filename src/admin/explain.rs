@@ -71,7 +71,7 @@ pub fn explain(detail: &FailureDetail, known: Known<'_>) -> Explanation {
         note(Some(suppressed.at), format!("{to}: {}", suppressed.why));
     }
     for delivery in &detail.deliveries {
-        delivery_steps(delivery, known, &mut note);
+        delivery_steps(delivery, detail, known, &mut note);
     }
     if let Some(ack) = &detail.ack {
         note(Some(ack.at), format!("acknowledged by {}: no reminders", ack.by));
@@ -96,6 +96,7 @@ pub fn explain(detail: &FailureDetail, known: Known<'_>) -> Explanation {
 
 fn delivery_steps(
     delivery: &Delivery,
+    detail: &FailureDetail,
     known: Known<'_>,
     note: &mut impl FnMut(Option<Timestamp>, String),
 ) {
@@ -126,8 +127,17 @@ fn delivery_steps(
             note(Some(*at), format!("{sink} accepted delivery {id}"));
         }
         DeliveryState::Dead { at } => note(Some(*at), format!("delivery {id} was given up")),
-        DeliveryState::Folded { at, into } => {
-            note(Some(*at), format!("delivery {id} went into delivery {into}"));
+        DeliveryState::Folded { at, into, held_by } => {
+            let held = held_by
+                .as_ref()
+                .map_or(String::new(), |by| format!(", held by {} until then,", hold(by, known)));
+            // What was not to be told any more did not go with the others.
+            let with = if detail.deliveries.iter().any(|one| one.id == *into) {
+                ""
+            } else {
+                ", without this failure"
+            };
+            note(Some(*at), format!("delivery {id}{held} went into delivery {into}{with}"));
         }
         DeliveryState::Suppressed { at, why } => {
             note(Some(*at), format!("delivery {id} ended untold: {why}"));

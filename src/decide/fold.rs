@@ -92,6 +92,8 @@ pub struct FoldOrder {
     pub since: Option<Timestamp>,
     /// See [`crate::notice::Notice::trouble`].
     pub trouble: Option<Trouble>,
+    /// See [`Delivery::after`].
+    pub after: Vec<DeliveryId>,
     /// Decides about each failure.
     pub judge: Judge,
     /// What it does to the sink's state.
@@ -285,7 +287,7 @@ impl FoldOrder {
             tally: (1 < total).then(|| part.tally.finish()),
             trouble: self.trouble.clone(),
             since: self.since,
-            after: Vec::new(),
+            after: self.after.clone(),
             remind: heritage.remind,
             state: DeliveryState::Pending { due: self.at },
             attempts: 0,

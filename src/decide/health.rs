@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Limit;
-use crate::delivery::Outcome;
+use crate::delivery::{DeliveryId, Outcome};
 
 /// Failures in a row that open the breaker. One or two happen on a good day.
 pub const BREAKER_FAILURES: u32 = 5;
@@ -72,6 +72,8 @@ pub struct Storm {
     pub told: u32,
     /// Whether its opening was told.
     pub announced: bool,
+    /// Its latest notice. The next one must not overtake it.
+    pub last: Option<DeliveryId>,
 }
 
 /// How a sink is doing. This is the stored form.
@@ -178,7 +180,13 @@ impl SinkState {
 
     /// Begins a storm at `now`, unless there is one.
     pub fn begin_storm(&mut self, now: Timestamp) {
-        self.storm.get_or_insert(Storm { since: now, next: now, told: 0, announced: false });
+        self.storm.get_or_insert(Storm {
+            since: now,
+            next: now,
+            told: 0,
+            announced: false,
+            last: None,
+        });
     }
 }
 

@@ -110,6 +110,7 @@ impl Releasing {
             reason: reason.to_owned(),
             since: None,
             trouble: None,
+            after: Vec::new(),
             judge: Box::new(|_, _| Kept::Take),
             afterwards: Afterwards::Nothing,
             at: self.now,
@@ -192,7 +193,8 @@ impl Releasing {
             (true, _) => (NoticeKind::StormUpdated, Afterwards::StormGoesOn(rule.update)),
         };
         let order = self.order(sink, What::Held(Hold::Storm), kind, "storm");
-        Some(FoldOrder { since: Some(storm.since), afterwards, ..order })
+        let after = storm.last.into_iter().collect();
+        Some(FoldOrder { since: Some(storm.since), afterwards, after, ..order })
     }
 
     fn quiet_end(&self, sink: &Name) -> FoldOrder {

@@ -30,8 +30,14 @@ mod tests {
     #[test]
     fn waits_grow_by_the_factor_up_to_the_longest_and_end_with_the_count() {
         let hours = |hours: u64| Duration::from_secs(hours * 3600);
-        let remind =
-            Remind { first: hours(4), factor_percent: 200, max: hours(24), count: 5, sent: 0 };
+        let remind = Remind {
+            first: hours(4),
+            factor_percent: 200,
+            max: hours(24),
+            count: 5,
+            sent: 0,
+            of: None,
+        };
         let waits: Vec<Option<i64>> = (0..=5)
             .map(|sent| {
                 let next = next(&Remind { sent, ..remind }, Timestamp::UNIX_EPOCH);

@@ -216,7 +216,13 @@ impl Folding<'_> {
     ) -> Result<Folded, StoreError> {
         let mut ids = BTreeSet::new();
         for record in &self.chosen {
-            ids.extend(members(&self.txn, record)?);
+            let origin = record.remind.and_then(|remind| remind.of);
+            let told = match origin.filter(|_| matches!(self.order.what, What::Again { .. })) {
+                // A reminder may have left out what a silence held at that time.
+                Some(origin) => told().get(&self.txn, origin.0)?,
+                None => None,
+            };
+            ids.extend(members(&self.txn, told.as_ref().unwrap_or(record))?);
         }
         let ids: Vec<FailureId> = ids.into_iter().collect();
         let mut folder = Folder::new(self.order);
@@ -230,6 +236,10 @@ impl Folding<'_> {
         let again = matches!(self.order.what, What::Again { .. });
         let remind = self.chosen.iter().find_map(|record| record.remind).map(|remind| Remind {
             sent: if again { remind.sent.saturating_add(1) } else { remind.sent },
+            of: match &self.order.what {
+                What::Again { delivery, .. } => remind.of.or(Some(*delivery)),
+                _ => None,
+            },
             ..remind
         });
         let heritage = Heritage {
@@ -243,13 +253,16 @@ impl Folding<'_> {
         Ok(folder.finish(&heritage, views))
     }
 
-    fn write(&mut self, folded: Folded, next: SinkState) -> Result<Written, StoreError> {
+    fn write(&mut self, folded: Folded, mut next: SinkState) -> Result<Written, StoreError> {
         let opened_total: u64 = folded.opened.iter().map(|one| u64::from(one.delivery.total)).sum();
         let mut first = None;
         let empty = folded.opened.is_empty();
         for opened in folded.opened {
             let id = self.staged.open(&mut self.txn, &mut self.counters, opened);
             first = first.or(Some(id));
+        }
+        if let Some(storm) = &mut next.storm {
+            storm.last = first.or(storm.last);
         }
         for (id, why) in &folded.dropped {
             let sink = Some(self.order.from.clone());
@@ -288,13 +301,17 @@ impl Folding<'_> {
     /// Ends the chosen deliveries: another one speaks for them, or nobody does.
     fn end(&mut self, into: Option<DeliveryId>, why: &Reason) -> Result<(), StoreError> {
         let at = self.order.at;
+        let held_by = match &self.order.what {
+            What::Held(hold) => Some(hold.clone()),
+            _ => None,
+        };
         let mut done = Vec::with_capacity(self.chosen.len());
         for record in &self.chosen {
             if 0 < record.attempts {
                 remove_body(&mut self.txn, record.id)?;
             }
             let state = match into {
-                Some(into) => DeliveryState::Folded { at, into },
+                Some(into) => DeliveryState::Folded { at, into, held_by: held_by.clone() },
                 None => DeliveryState::Suppressed { at, why: why.clone() },
             };
             self.staged.change(Edit::Remove(record.id.0));

@@ -153,7 +153,8 @@ fn every_state_of_a_delivery_ends_in_one_sentence() {
 
 #[test]
 fn what_was_folded_is_spoken_for_by_where_it_went() {
-    let folded = failed(3, "chat", DeliveryState::Folded { at: at(40), into: DeliveryId(9) });
+    let folded =
+        failed(3, "chat", DeliveryState::Folded { at: at(40), into: DeliveryId(9), held_by: None });
     let storm = Delivery {
         total: 5_000,
         ..delivery(9, "chat", NoticeKind::StormOpened, DeliveryState::Delivered { at: at(41) })
@@ -228,7 +229,7 @@ fn the_chain_is_in_the_order_of_events() {
     let mut detail = detail(Origin::New, vec![failed(3, "chat", held)]);
     detail.missing = Some(1);
     detail.ack = Some(Ack { at: at(45), by: "li".into(), comment: String::new() });
-    let storm = Storm { since: at(25), next: at(900), told: 9, announced: true };
+    let storm = Storm { since: at(25), next: at(900), told: 9, announced: true, last: None };
     let state = SinkState { storm: Some(storm), ..SinkState::default() };
     let explained = explained(&detail, state);
     let steps: Vec<String> = explained

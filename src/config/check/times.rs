@@ -116,6 +116,7 @@ impl Check {
             max: max?,
             count: raw.count,
             sent: 0,
+            of: None,
         })
     }
 

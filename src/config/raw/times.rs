@@ -59,7 +59,7 @@ pub(in crate::config) struct RawReminders {
 
 impl Default for RawReminders {
     fn default() -> Self {
-        let Remind { first, factor_percent, max, count, sent: _ } = Remind::default();
+        let Remind { first, factor_percent, max, count, sent: _, of: _ } = Remind::default();
         let factor = f64::from(factor_percent) / 100.0;
         Self { first: Period(first), factor, max: Period(max), count }
     }

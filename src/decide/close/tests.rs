@@ -125,7 +125,7 @@ fn a_silence_holds_its_part_of_a_group_and_the_rest_is_told() {
 #[test]
 fn a_mute_window_comes_before_a_digest_and_a_digest_before_a_storm() {
     let storm = SinkState {
-        storm: Some(Storm { since: at(-60), next: at(60), told: 9, announced: true }),
+        storm: Some(Storm { since: at(-60), next: at(60), told: 9, announced: true, last: None }),
         ..SinkState::default()
     };
     let disabled = SinkState { gate: Gate::Disabled { since: at(-5) }, ..SinkState::default() };
@@ -169,7 +169,7 @@ fn a_burst_above_the_threshold_is_a_storm_even_while_its_group_waits() {
         ..Backlog::default()
     };
     let opening = check(many, &rules, "task.failed [1, 2, 3] held by a storm");
-    let begun = Storm { since: at(0), next: at(0), told: 0, announced: false };
+    let begun = Storm { since: at(0), next: at(0), told: 0, announced: false, last: None };
     assert_eq!(opening.sinks[&name("chat")].storm, Some(begun));
 }
 

@@ -99,7 +99,7 @@ fn a_storm_opens_goes_on_and_ends_when_it_is_calm() {
     };
     let releasing = releasing(&[], sink);
     let storm = |announced, next: i64| SinkState {
-        storm: Some(Storm { since: at(10), next: at(next), told: 0, announced }),
+        storm: Some(Storm { since: at(10), next: at(next), told: 0, announced, last: None }),
         ..SinkState::default()
     };
     let held = "held by a storm";
@@ -145,7 +145,7 @@ fn the_next_wake_is_the_first_of_all_that_the_clock_decides() {
     let silences = [silence(1, "source = prod", 1_500, OnExpire::Digest)];
     let releasing = releasing(&silences, SinkRules::DEFAULT);
     let state = SinkState {
-        storm: Some(Storm { since: at(0), next: at(1_400), told: 0, announced: true }),
+        storm: Some(Storm { since: at(0), next: at(1_400), told: 0, announced: true, last: None }),
         alarm_at: Some(at(1_300)),
         ..SinkState::default()
     };

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::net::UnixStream,
     process::{Child, Stdio},
     time::Duration,
 };
@@ -43,7 +44,9 @@ impl Desk {
             command.stdout(Stdio::null()).stderr(Stdio::null());
             desk.daemon = Some(command.spawn().unwrap());
             let socket = desk.stage.store().join("control.sock");
-            desk.stage.see("the control socket", |_| socket.exists()).await;
+            // That it exists is not enough: for a moment nobody listens yet.
+            let answers = |_: &Stage| UnixStream::connect(&socket).is_ok();
+            desk.stage.see("the control socket", answers).await;
         }
         desk
     }
