@@ -51,11 +51,15 @@ fn exit(report: &Report, detailed: bool) -> Exit {
     faults.chain(pending).chain(told).max().unwrap_or(Exit::Done)
 }
 
-/// One line, or nothing when nothing happened.
+/// One line, or nothing when nothing happened. That something still waits is not news: cron would
+/// mail it every minute.
 fn summary(report: &Report) -> String {
     let new: usize = report.polls.iter().map(|poll| poll.new).sum();
     let cleared: usize = report.polls.iter().map(|poll| poll.cleared).sum();
     let blind = report.polls.iter().filter(|poll| !poll.complete).count();
+    if new + cleared + blind == 0 && report.delivered + report.failed == 0 {
+        return String::new();
+    }
     let parts = [
         (new, "new failures"),
         (cleared, "cleared"),

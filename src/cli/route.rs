@@ -206,10 +206,17 @@ fn line(number: usize, route: &Route) -> String {
     let to: Vec<_> = route.to.iter().map(ToString::to_string).collect();
     let by: Vec<_> = route.group.by.iter().map(ToString::to_string).collect();
     let (wait, max_items) = (Period(route.group.wait), route.group.max_items);
-    let continues = if route.continues { ", continue" } else { "" };
+    let mute: Vec<_> = route.mute.iter().map(ToString::to_string).collect();
+    let more = [
+        route.digest.as_ref().map(|digest| format!(", digest {digest}")),
+        (!mute.is_empty()).then(|| format!(", mute {}", mute.join(" "))),
+        route.remind.map(|remind| format!(", remind after {}", Period(remind.first))),
+        route.continues.then(|| ", continue".to_owned()),
+    ];
+    let more: String = more.into_iter().flatten().collect();
     format!(
         "{indent}{number}  {conditions} -> {}  (by {}, wait {wait}, max_items {max_items})\
-         {continues}\n",
+         {more}\n",
         names(&to),
         // Notices are about one source whatever the config says.
         if by.is_empty() { "source".to_owned() } else { by.join(", ") },
@@ -226,7 +233,7 @@ fn push_rows(siblings: Siblings<'_>, parent: Option<u32>, rows: &mut Vec<Value>)
 
 /// A route for programs, in the words of the config.
 fn row(branch: &Branch<'_>, parent: Option<u32>) -> Value {
-    let Route { matchers, to, group, continues, .. } = branch.route;
+    let Route { matchers, to, group, continues, mute, digest, remind, .. } = branch.route;
     let text = |items: &[Field]| items.iter().map(ToString::to_string).collect::<Vec<_>>();
     json!({
         "route": branch.number(),
@@ -238,6 +245,16 @@ fn row(branch: &Branch<'_>, parent: Option<u32>) -> Value {
             "wait": Period(group.wait).to_string(),
             "max_items": group.max_items,
         },
+        "mute": mute,
+        "digest": digest.as_ref().map(ToString::to_string),
+        "remind": remind.map(|remind| {
+            json!({
+                "first": Period(remind.first).to_string(),
+                "factor": f64::from(remind.factor_percent) / 100.0,
+                "max": Period(remind.max).to_string(),
+                "count": remind.count,
+            })
+        }),
         "continue": continues,
     })
 }

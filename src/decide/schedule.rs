@@ -9,7 +9,7 @@
 //! comes to this. A time that the clock leaves out runs once at the change, together with others
 //! like it; one that the clock shows twice runs the first time.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use jiff::{
     Timestamp, ToSpan as _,
@@ -23,9 +23,11 @@ use crate::options::OptionError;
 /// In 400 years, dates and weekdays repeat: what does not happen within them never does.
 const DAYS_MAX: usize = 146_097;
 
-/// Times at which something is to be done.
+/// Times at which something is to be done. Displayed as it was written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Schedule {
+    /// As it was written: the expression and the zone.
+    text: String,
     zone: TimeZone,
     /// Of each day that matches, ascending. Never empty.
     times: Vec<Time>,
@@ -35,6 +37,12 @@ pub struct Schedule {
     weekdays: BTreeSet<i8>,
     /// Whether a day needs to match only one of `days` and `weekdays`.
     either_day: bool,
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl Schedule {
@@ -61,7 +69,9 @@ impl Schedule {
         let times = hours.iter().flat_map(|hour| {
             minutes.iter().filter_map(|minute| Time::new(*hour, *minute, 0, 0).ok())
         });
+        let name = zone.iana_name().unwrap_or("UTC");
         let schedule = Self {
+            text: format!("{} {name}", fields.join(" ")),
             zone,
             times: times.collect(),
             days: DAY.read(day)?,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     decide::{
-        fold::{DELIVERIES_MAX, FoldOrder, Folded, Folder, Heritage, What},
+        fold::{Afterwards, DELIVERIES_MAX, FoldOrder, Folded, Folder, Heritage, What},
         health::SinkState,
         release::{HoldView, SinkView, Waiting},
         remind,
@@ -93,11 +93,17 @@ impl Engine {
             counters: self.counters.clone(),
             staged: Staged::default(),
         };
+        // A backlog of more than one notice holds goes on being caught up.
+        let whole = folding.chosen.len() + folding.resumed.len() < DELIVERIES_MAX;
+        let afterwards = match order.afterwards {
+            Afterwards::CaughtUp if !whole => Afterwards::Nothing,
+            other => other,
+        };
         let storm_told = state.storm.map_or(0, |storm| storm.told);
         let folded = folding.gather(storm_told, &views)?;
         let opened = folded.opened.len();
         let total = folded.opened.iter().map(|one| one.delivery.total).sum();
-        let result = folding.write(folded, state.folded(order.afterwards, total, order.at));
+        let result = folding.write(folded, state.folded(afterwards, total, order.at));
         let Folding { counters, chosen, resumed, .. } = folding;
         let (filed, state) = self.note(result)?;
         self.counters = counters;

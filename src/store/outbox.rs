@@ -31,6 +31,10 @@ use crate::{
 /// How long a delivery waits for the one that must come first before it is looked at again.
 const AFTER_WAIT: Duration = Duration::from_secs(5);
 
+/// Oldest deliveries that are looked at for one to probe with. Only a cleared notice waits for
+/// another one, and that is mostly the one in front of it.
+const PROBES_MAX: usize = 64;
+
 /// What was staged for deliveries, to be noted in memory once it is committed.
 #[derive(Default)]
 pub(super) struct Staged {
@@ -225,7 +229,7 @@ impl Engine {
         self.check()?;
         let Some(lane) = self.lanes.get_mut(sink) else { return Ok(Vec::new()) };
         let gate = self.sinks.get(sink).map(|state| state.gate).unwrap_or_default();
-        let chosen = choose(lane, gate, now, limit);
+        let (chosen, most) = choose(lane, gate, now, limit);
         if chosen.is_empty() {
             return Ok(Vec::new());
         }
@@ -249,6 +253,10 @@ impl Engine {
         let mut leases = Vec::with_capacity(chosen.len());
         for (due, number) in chosen {
             let Some(delivery) = found.remove(&number) else { continue };
+            if leases.len() == most {
+                lane.due.insert((due, number));
+                continue;
+            }
             if !comes_next(&txn, &delivery)? {
                 let later = now.saturating_add(AFTER_WAIT).unwrap_or(Timestamp::MAX);
                 lane.due.insert((later.as_millisecond(), number));
@@ -259,6 +267,12 @@ impl Engine {
             let failures = named.collect();
             let body = if delivery.attempts == 0 { None } else { body(&txn, delivery.id)? };
             leases.push(Lease { delivery, failures, body });
+        }
+        if let Some(Gate::Shut { probe_at, .. }) =
+            self.sinks.get_mut(sink).map(|state| &mut state.gate).filter(|_| leases.is_empty())
+        {
+            // All have to wait for another one; do not ask again at once.
+            *probe_at = now.saturating_add(AFTER_WAIT).unwrap_or(Timestamp::MAX);
         }
         Ok(leases)
     }
@@ -292,21 +306,25 @@ impl Engine {
     }
 }
 
-/// Takes what may be attempted out of the due ones.
-fn choose(lane: &mut Lane, gate: Gate, now: Timestamp, limit: usize) -> Vec<(i64, u64)> {
+/// Takes what may be attempted out of the due ones. The number says how many of them at most.
+fn choose(lane: &mut Lane, gate: Gate, now: Timestamp, limit: usize) -> (Vec<(i64, u64)>, usize) {
     let until = (now.as_millisecond(), u64::MAX);
-    let chosen: Vec<(i64, u64)> = match gate {
-        Gate::Open => lane.due.range(..=until).take(limit).copied().collect(),
-        // One probe at a time, with the oldest delivery, whenever that one was due itself.
+    let (chosen, most): (Vec<(i64, u64)>, usize) = match gate {
+        Gate::Open => (lane.due.range(..=until).take(limit).copied().collect(), limit),
+        // One probe at a time, with the oldest delivery that waits for no other, whenever that
+        // one was due itself.
         Gate::Shut { probe_at, .. } if probe_at <= now && lane.leased.is_empty() => {
-            lane.due.iter().min_by_key(|(_, number)| *number).copied().into_iter().collect()
+            let mut oldest: Vec<(i64, u64)> = lane.due.iter().copied().collect();
+            oldest.sort_unstable_by_key(|(_, number)| *number);
+            oldest.truncate(PROBES_MAX);
+            (oldest, 1)
         }
-        Gate::Shut { .. } | Gate::CatchUp | Gate::Disabled { .. } => Vec::new(),
+        Gate::Shut { .. } | Gate::CatchUp | Gate::Disabled { .. } => (Vec::new(), 0),
     };
     for one in &chosen {
         lane.due.remove(one);
     }
-    chosen
+    (chosen, most)
 }
 
 /// Whether nothing has to be delivered before this one.

@@ -111,7 +111,8 @@ pub struct Settled {
 /// What settling came to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Settlement {
-    /// Whether dispatch has something to do: to catch up, or to tell a fallback.
+    /// Whether there may be more to do now: to catch up, to tell a fallback, or to go on because
+    /// a breaker closed.
     pub dispatch: bool,
 }
 

@@ -200,8 +200,11 @@ impl Settling<'_> {
             .get(&record.sink)
             .map_or(0, |lane| (lane.due.len() + lane.leased.len()).saturating_sub(1));
         let state = state.cloned().unwrap_or_default();
+        let was_open = state.gate == Gate::Open;
         let next = state.after(&attempted, backlog, settled.at);
-        let chores = next.gate == Gate::CatchUp || next.alarm_at.is_some();
+        // An opened gate lets others go; a one-shot run must look again.
+        let opened = !was_open && next.gate == Gate::Open;
+        let chores = opened || next.gate == Gate::CatchUp || next.alarm_at.is_some();
         self.changed.insert(record.sink.clone(), chores);
         self.sinks.insert(record.sink.clone(), next);
     }

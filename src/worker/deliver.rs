@@ -63,7 +63,7 @@ pub struct Drained {
     pub delivered: u64,
     /// Attempts that failed.
     pub failed: u64,
-    /// Whether dispatch has something to do now: to catch up, or to tell a fallback.
+    /// See [`Settlement::dispatch`].
     pub dispatch: bool,
 }
 

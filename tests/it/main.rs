@@ -18,5 +18,6 @@ mod scenarios;
 mod sink_contract;
 mod stage;
 mod store_contract;
+mod storm;
 mod template;
 mod verify;

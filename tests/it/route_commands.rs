@@ -39,6 +39,13 @@ group = { by = [], max_items = 1 }
 
 [[route]]
 to = ["mail"]
+digest = { cron = "0 9 * * 1-5" }
+mute = ["nights"]
+remind = true
+
+[[mute]]
+name = "nights"
+times = ["mon-sun 22:00-06:00"]
 "#;
 
 /// Runs `route` with these words: the exit code, standard output and standard error.
@@ -79,7 +86,8 @@ fn the_tree_is_shown_with_what_each_route_inherits() {
          wait 5s, max_items 100), continue\n\
          \u{20} 2  action = \"bind\" -> nobody  (by action, source, wait 5s, max_items 100)\n\
          \u{20} 3  keypair = \"root\" -> chat, mail  (by source, wait 5s, max_items 1)\n\
-         4  everything -> mail  (by source, wait 30s, max_items 100)\n"
+         4  everything -> mail  (by source, wait 30s, max_items 100), digest 0 9 * * 1-5 UTC, \
+         mute nights, remind after 4h\n"
     );
     let (_, stdout, _) = run(CONFIG, &["show", "-o", "json"]);
     let rows: Value = serde_json::from_str(&stdout).unwrap();
@@ -92,6 +100,9 @@ fn the_tree_is_shown_with_what_each_route_inherits() {
             "match": ["keypair = \"root\""],
             "to": ["chat", "mail"],
             "group": { "by": [], "wait": "5s", "max_items": 1 },
+            "mute": [],
+            "digest": null,
+            "remind": null,
             "continue": false,
         })
     );
