@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+#[cfg(debug_assertions)]
+use jiff::SignedDuration;
 use thiserror::Error;
 
+#[cfg(debug_assertions)]
+use crate::{clock::ShiftedClock, options};
 use crate::{
     clock::{Clock, SystemClock},
     config::{Config, ConfigError},
@@ -49,7 +53,7 @@ pub async fn open_store(config: &Config, holder: &str) -> Result<Arc<dyn Store>,
 ///
 /// [`ConfigError`].
 pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock = clock();
     let clients = Clients::default();
     let sources = config.build_sources(&clock, &clients)?;
     let sinks = config.build_sinks(&clients)?;
@@ -83,4 +87,13 @@ pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigEr
         shutdown_grace: config.worker.shutdown_grace,
         retention: config.store.retention,
     })
+}
+
+/// The system's clock. A test may shift that of a debug build by so many milliseconds.
+fn clock() -> Arc<dyn Clock> {
+    #[cfg(debug_assertions)]
+    if let Some(shift) = options::env("TASKBELL_CLOCK_SHIFT").and_then(|text| text.parse().ok()) {
+        return Arc::new(ShiftedClock(SignedDuration::from_millis(shift)));
+    }
+    Arc::new(SystemClock)
 }

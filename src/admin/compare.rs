@@ -28,7 +28,7 @@ impl Admin {
         Ok(Arc::new(config.rules()))
     }
 
-    /// `plan --config NEW`: what would be told under either config, and what only under one.
+    /// `plan --against NEW`: what would be told under either config, and what only under one.
     ///
     /// # Errors
     ///

@@ -64,8 +64,11 @@ pub fn explain(detail: &FailureDetail, known: Known<'_>) -> Explanation {
         note(Some(failure.first_seen_at), format!("the {count}. of its like in 24 hours"));
     }
     for suppressed in &detail.suppressed {
-        let to = suppressed.sink.as_ref().map_or("nobody".to_owned(), |sink| format!("not {sink}"));
-        note(Some(suppressed.at), format!("told to {to}: {}", suppressed.why));
+        let to = match &suppressed.sink {
+            Some(sink) => format!("not told to {sink}"),
+            None => "told to nobody".to_owned(),
+        };
+        note(Some(suppressed.at), format!("{to}: {}", suppressed.why));
     }
     for delivery in &detail.deliveries {
         delivery_steps(delivery, known, &mut note);

@@ -92,6 +92,10 @@ impl ListQuery {
     }
 }
 
+fn unknown(failure: &str) -> AdminError {
+    AdminError::NotFound(format!("no failure `{failure}` is recorded"))
+}
+
 fn name(raw: Option<&str>) -> Result<Option<Name>, AdminError> {
     raw.map(|raw| Name::parse(raw).map_err(|error| AdminError::Invalid(format!("{raw}: {error}"))))
         .transpose()
@@ -160,9 +164,8 @@ impl Admin {
     ///
     /// [`AdminError`].
     pub async fn failure(&self, id: &str) -> Result<Value, AdminError> {
-        let unknown = || AdminError::NotFound(format!("no failure `{id}` is recorded"));
         let number = self.find(id).await?;
-        let detail = self.worker.store.failure(number).await?.ok_or_else(unknown)?;
+        let detail = self.worker.store.failure(number).await?.ok_or_else(|| unknown(id))?;
         let mut view = failure_view(&detail.failure);
         let silences = self.worker.store.silences().await?;
         let sinks = self.worker.store.sinks().await?;
@@ -178,6 +181,11 @@ impl Admin {
             view.insert("conclusion".to_owned(), json!(explained.conclusion));
         }
         Ok(view)
+    }
+
+    fn no_sink(&self, sink: &str) -> AdminError {
+        let known: Vec<&str> = self.worker.lanes.iter().map(|lane| lane.name.as_str()).collect();
+        AdminError::NotFound(format!("there is no sink `{sink}`; known are {}", known.join(", ")))
     }
 
     /// The sinks that today's routes select for a failure.
@@ -280,11 +288,7 @@ impl Admin {
     ///
     /// [`AdminError::NotFound`] if there is no such sink.
     pub async fn test_sink(&self, sink: &str, kind: TestKind) -> Result<Value, AdminError> {
-        let lane = self.worker.lane(sink).ok_or_else(|| {
-            let known: Vec<&str> =
-                self.worker.lanes.iter().map(|lane| lane.name.as_str()).collect();
-            AdminError::NotFound(format!("no sink `{sink}`; there are {}", known.join(", ")))
-        })?;
+        let lane = self.worker.lane(sink).ok_or_else(|| self.no_sink(sink))?;
         let now = self.worker.clock.now();
         let notice = sample::notice(kind, &lane.name, now);
         let body = lane.outlet.sink.render(&notice);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Admin, AdminError, TestKind, name};
+use super::{Admin, AdminError, TestKind, name, unknown};
 use crate::{
     decide::route::Matcher,
     delivery::DeliveryId,
@@ -81,6 +81,15 @@ fn invalid(problem: impl Into<String>) -> AdminError {
     AdminError::Invalid(problem.into())
 }
 
+/// Cutting a text that somebody wrote would lose the end of it without a word.
+fn check_length(what: &str, text: &str) -> Result<(), AdminError> {
+    let (length, most) = (text.len(), Silence::TEXT_BYTES_MAX);
+    if most < length {
+        return Err(invalid(format!("the {what} has {length} bytes; {most} is the most")));
+    }
+    Ok(())
+}
+
 impl Admin {
     fn wake_dispatch(&self) {
         if let Some(waker) = &self.waker {
@@ -118,10 +127,10 @@ impl Admin {
             return Err(invalid("a silence lasts 1s to 365d"));
         }
         for (what, text) in [("author", &author), ("comment", &comment)] {
-            if text.trim().is_empty() || Silence::TEXT_BYTES_MAX < text.len() {
-                let most = Silence::TEXT_BYTES_MAX;
-                return Err(invalid(format!("the {what} of a silence has 1 to {most} bytes")));
+            if text.trim().is_empty() {
+                return Err(invalid(format!("the {what} of a silence must not be empty")));
             }
+            check_length(what, text)?;
         }
         let now = self.worker.clock.now();
         if Silence::COUNT_MAX <= self.worker.store.silences().await?.len() {
@@ -151,39 +160,54 @@ impl Admin {
     /// [`AdminError::NotFound`] if there is none, or if it has ended.
     pub async fn expire_silence(&self, number: u64) -> Result<Value, AdminError> {
         let now = self.worker.clock.now();
-        let expired = self.worker.store.expire_silence(number, now).await?;
-        let silence = expired.ok_or_else(|| {
-            AdminError::NotFound(format!("no silence {number} that has not ended"))
-        })?;
+        let Some(silence) = self.worker.store.expire_silence(number, now).await? else {
+            let all = self.worker.store.silences().await?;
+            let ended = all.iter().find(|silence| silence.number == number);
+            return Err(AdminError::NotFound(match ended {
+                Some(silence) => format!("silence {number} has ended at {}", silence.ends_at),
+                None => format!("there is no silence {number}"),
+            }));
+        };
         self.wake_dispatch();
-        Ok(silence_view(&silence, now))
+        let mut view = silence_view(&silence, now);
+        if let Some(view) = view.as_object_mut() {
+            view.insert("running".to_owned(), json!(self.waker.is_some()));
+        }
+        Ok(view)
     }
 
     /// `failure ack` and, without one, `failure unack`.
     ///
     /// # Errors
     ///
-    /// [`AdminError::NotFound`] if the failure is unknown or has cleared.
+    /// [`AdminError::NotFound`] if the failure is unknown or has cleared, and
+    /// [`AdminError::Invalid`] if a text is too long.
     pub async fn acknowledge(&self, id: &str, ack: Option<NewAck>) -> Result<Value, AdminError> {
         let number = self.find(id).await?;
         let at = self.worker.clock.now();
+        if let Some(new) = &ack {
+            check_length("name", &new.by)?;
+            check_length("comment", &new.comment)?;
+        }
         let clean = |raw: &str| text::clean(raw, Silence::TEXT_BYTES_MAX);
         let ack = ack.map(|new| Ack { at, by: clean(&new.by), comment: clean(&new.comment) });
         let acknowledged = ack.is_some();
         if !self.worker.store.acknowledge(number, ack).await? {
+            if self.worker.store.failure(number).await?.is_none() {
+                return Err(unknown(id));
+            }
             return Err(AdminError::NotFound(format!("failure {number} has cleared")));
         }
         Ok(json!({ "id": number, "acknowledged": acknowledged }))
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<FailureId, AdminError> {
-        let unknown = || AdminError::NotFound(format!("no failure `{id}` is recorded"));
         if let Ok(number) = id.parse() {
             return Ok(FailureId(number));
         }
         let row = crate::task::Row { task_id: Some(id.into()), ..crate::task::Row::default() };
         let found = self.worker.store.find_task(row.key()).await?;
-        found.into_iter().max().ok_or_else(unknown)
+        found.into_iter().max().ok_or_else(|| unknown(id))
     }
 
     /// `delivery cancel`: ends deliveries untold.
@@ -204,6 +228,12 @@ impl Admin {
 
     async fn dead(&self, query: &DeadQuery) -> Result<Vec<DeliveryId>, AdminError> {
         let sink = name(query.sink.as_deref())?;
+        if let Some(sink) = &sink
+            && self.worker.lane(sink.as_str()).is_none()
+            && !self.worker.store.owed().await?.contains_key(sink)
+        {
+            return Err(self.no_sink(sink.as_str()));
+        }
         let since = query.since_seconds.map_or(Timestamp::MIN, |seconds| {
             let ago = Duration::from_secs(seconds);
             self.worker.clock.now().saturating_sub(ago).unwrap_or(Timestamp::MIN)

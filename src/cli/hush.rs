@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::{
     Output,
-    look::{ListArgs, ask, cell, list, print, show, user},
+    look::{ask, cell, is_running, list, print, show, user},
     out,
 };
 use crate::{
     admin::{
+        ListQuery,
         ask::Ask,
         operate::{DeadQuery, NewSilence},
     },
@@ -80,8 +81,15 @@ pub(super) async fn silence(config: &Config, command: &SilenceCommand, output: O
             )
         }),
         SilenceCommand::Expire { id } => {
-            print(ask(config, Ask::ExpireSilence(*id)).await, output, |_| {
-                out::line(&format!("silence {id} has ended; what it held and still stands is told"))
+            print(ask(config, Ask::ExpireSilence(*id)).await, output, |value| {
+                let then = match (cell(value, "on_expire").as_str(), is_running(value)) {
+                    ("drop", _) => "nobody is told of what it held",
+                    (_, true) => "what it held and still stands is told now",
+                    (_, false) => {
+                        "what it held and still stands is told by the next `run` or `once`"
+                    }
+                };
+                out::line(&format!("silence {id} has ended; {then}"))
             })
         }
     }
@@ -91,7 +99,17 @@ pub(super) async fn silence(config: &Config, command: &SilenceCommand, output: O
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum DeadCommand {
     /// Deliveries that were given up
-    List(ListArgs),
+    List {
+        /// Only to this sink
+        #[arg(long)]
+        sink: Option<String>,
+        /// Only after this number
+        #[arg(long)]
+        after: Option<u64>,
+        /// At most so many, from 1 to 1000
+        #[arg(long)]
+        limit: Option<usize>,
+    },
     /// Make them due again, under the ids that they had
     Replay(DeadArgs),
     /// End them without telling anybody
@@ -130,11 +148,18 @@ impl DeadArgs {
 
 pub(super) async fn dead(config: &Config, command: &DeadCommand, output: Output) -> Exit {
     let count = |value: &Value, key: &str| {
-        value.get(key).and_then(Value::as_array).map(Vec::len).unwrap_or_default()
+        let ids = value.get(key).and_then(Value::as_array);
+        out::count(ids.map(Vec::len).unwrap_or_default(), "delivery", "deliveries")
     };
     match command {
-        DeadCommand::List(args) => {
-            let query = crate::admin::ListQuery { state: Some("dead".to_owned()), ..args.query() };
+        DeadCommand::List { sink, after, limit } => {
+            let query = ListQuery {
+                state: Some("dead".to_owned()),
+                sink: sink.clone(),
+                after: *after,
+                limit: *limit,
+                ..ListQuery::default()
+            };
             print(ask(config, Ask::Deliveries(query)).await, output, |value| {
                 list(
                     value,
@@ -153,18 +178,20 @@ pub(super) async fn dead(config: &Config, command: &DeadCommand, output: Output)
         DeadCommand::Replay(args) => {
             print(ask(config, Ask::ReplayDead(args.query())).await, output, |value| {
                 out::line(&if args.dry_run {
-                    format!("{} deliveries would be due again", count(value, "would_replay"))
+                    format!("{} would be due again", count(value, "would_replay"))
                 } else {
-                    format!("{} deliveries are due again", count(value, "replayed"))
+                    let when =
+                        if is_running(value) { "now" } else { "by the next `run` or `once`" };
+                    format!("{} due again, tried {when}", count(value, "replayed"))
                 })
             })
         }
         DeadCommand::Purge { which, yes } if *yes || which.dry_run => {
             print(ask(config, Ask::PurgeDead(which.query())).await, output, |value| {
                 out::line(&if which.dry_run {
-                    format!("{} deliveries would end untold", count(value, "would_purge"))
+                    format!("{} would end; nobody would be told", count(value, "would_purge"))
                 } else {
-                    format!("{} deliveries ended; nobody is told", count(value, "purged"))
+                    format!("{} ended; nobody is told", count(value, "purged"))
                 })
             })
         }

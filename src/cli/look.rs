@@ -170,7 +170,8 @@ pub(super) fn cell(row: &Value, path: &str) -> String {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => {
-            items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+            let item = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+            items.iter().map(item).collect::<Vec<_>>().join(", ")
         }
         Some(other) => other.to_string(),
     }
@@ -188,15 +189,30 @@ pub(super) fn list(value: &Value, columns: &[(&str, &str)]) -> Exit {
     out::table(&head, &rows)
 }
 
-/// Prints one thing, a field a line.
+/// Whether a daemon answered, which does at once what is due.
+pub(super) fn is_running(value: &Value) -> bool {
+    value.get("running") == Some(&Value::Bool(true))
+}
+
+/// Prints one thing, a field a line. Of lists of other things, their numbers.
 pub(super) fn show(value: &Value) -> Exit {
-    let rows: Vec<Vec<String>> = value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| !matches!(value, Value::Array(items) if items.iter().any(Value::is_object)))
-        .map(|(key, _)| vec![key.clone(), cell(value, key)])
-        .collect();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (key, field) in value.as_object().into_iter().flatten() {
+        match field {
+            Value::Object(within) => rows.extend(within.keys().map(|inner| {
+                let path = format!("{key}.{inner}");
+                let shown = cell(value, &path);
+                vec![path, shown]
+            })),
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                let ids: Value = items.iter().filter_map(|item| item.get("id").cloned()).collect();
+                if ids.as_array().is_some_and(|ids| !ids.is_empty()) {
+                    rows.push(vec![key.clone(), cell(&json!({ "ids": ids }), "ids")]);
+                }
+            }
+            _ => rows.push(vec![key.clone(), cell(value, key)]),
+        }
+    }
     out::table(&["FIELD", "VALUE"], &rows)
 }
 
@@ -266,8 +282,10 @@ fn tested(name: &str, answer: Result<Value, ClientError>, output: Output) -> Exi
     let printed = print(answer, output, |value| {
         let (answer, ms) = (cell(value, "answer"), cell(value, "latency_ms"));
         let resent = value.get("resent").and_then(Value::as_array).map_or(0, Vec::len);
-        let again =
-            if resent == 0 { String::new() } else { format!("; {resent} dead are due again") };
+        let again = match resent {
+            0 => String::new(),
+            _ => format!("; {} due again", out::count(resent, "dead is", "dead are")),
+        };
         out::line(&format!("{name}: {answer} ({ms} ms){again}"))
     });
     if held { printed } else { printed.max(Exit::Failed) }
@@ -354,8 +372,8 @@ pub(super) async fn delivery(config: &Config, command: &DeliveryCommand, output:
             let mut exit = Exit::Done;
             for id in ids {
                 exit = exit.max(print(ask(config, Ask::Retry(*id)).await, output, |value| {
-                    let running = value.get("running") == Some(&Value::Bool(true));
-                    let when = if running { "now" } else { "at the next `run` or `once`" };
+                    let when =
+                        if is_running(value) { "now" } else { "by the next `run` or `once`" };
                     out::line(&format!("delivery {id} is due; it is tried {when}"))
                 }));
             }

@@ -60,15 +60,16 @@ fn summary(report: &Report) -> String {
     if new + cleared + blind == 0 && report.delivered + report.failed == 0 {
         return String::new();
     }
+    let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     let parts = [
-        (new, "new failures"),
-        (cleared, "cleared"),
-        (usize::try_from(report.delivered).unwrap_or(usize::MAX), "notices delivered"),
-        (usize::try_from(report.failed).unwrap_or(usize::MAX), "attempts failed"),
-        (usize::try_from(report.pending).unwrap_or(usize::MAX), "deliveries pending"),
-        (usize::try_from(report.stuck).unwrap_or(usize::MAX), "deliveries held or dead"),
-        (blind, "sources not seen whole"),
+        (new, "new failure", "new failures"),
+        (cleared, "cleared", "cleared"),
+        (size(report.delivered), "notice delivered", "notices delivered"),
+        (size(report.failed), "attempt failed", "attempts failed"),
+        (size(report.pending), "delivery pending", "deliveries pending"),
+        (size(report.stuck), "delivery held or dead", "deliveries held or dead"),
+        (blind, "source not seen whole", "sources not seen whole"),
     ];
-    let said = parts.iter().filter(|(count, _)| 0 < *count);
-    said.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    let said = parts.iter().filter(|(count, ..)| 0 < *count);
+    said.map(|(count, one, many)| out::count(*count, one, many)).collect::<Vec<_>>().join(", ")
 }

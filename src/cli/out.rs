@@ -42,6 +42,11 @@ pub(super) fn fail(error: &(dyn Error + 'static), help: Option<&str>, exit: Exit
     exit
 }
 
+/// So many of something, in words.
+pub(super) fn count(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Prints rows under a head, in columns as wide as their widest cell.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> Exit {
     // Wider cells would push the next column off the screen.

@@ -1,6 +1,10 @@
 //! What would be told: now, and under another config.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -9,19 +13,33 @@ use super::{
     look::{ask, cell, print},
     out,
 };
-use crate::{admin::ask::Ask, config::Config, exit::Exit};
+use crate::{
+    admin::ask::Ask,
+    config::{Config, ConfigError},
+    exit::Exit,
+    options::Period,
+};
 
 /// `plan`.
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanArgs {
     /// Decide by this config instead, and say what it changes
-    #[arg(long = "against", value_name = "FILE")]
-    config_new: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+}
+
+/// The text of another config. A wrong one is refused here, under the name of its file; whoever
+/// decides by it does not know that name.
+fn read(file: &Path) -> Result<String, ConfigError> {
+    let unreadable = |cause| ConfigError::Unreadable { file: file.to_owned(), cause };
+    let text = fs::read_to_string(file).map_err(unreadable)?;
+    Config::parse(&text, file)?;
+    Ok(text)
 }
 
 /// `plan`.
 pub(super) async fn plan(config: &Config, args: &PlanArgs, output: Output) -> Exit {
-    let new = match args.config_new.as_deref().map(fs::read_to_string).transpose() {
+    let new = match args.against.as_deref().map(read).transpose() {
         Ok(new) => new,
         Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
     };
@@ -117,7 +135,7 @@ pub(super) enum ConfigCommand {
 /// `config diff`. Exit code 1: there are differences.
 pub(super) async fn config(config: &Config, command: &ConfigCommand, output: Output) -> Exit {
     let ConfigCommand::Diff { file, replay } = command;
-    let new = match fs::read_to_string(file) {
+    let new = match read(file) {
         Ok(new) => new,
         Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
     };
@@ -126,12 +144,16 @@ pub(super) async fn config(config: &Config, command: &ConfigCommand, output: Out
         value.get("changes").and_then(Value::as_array).is_some_and(|rows| !rows.is_empty())
     });
     let printed = print(answer, output, |value| {
+        let count = |key: &str, one: &str, many: &str| {
+            let number = value.get(key).and_then(Value::as_u64).unwrap_or_default();
+            out::count(usize::try_from(number).unwrap_or(usize::MAX), one, many)
+        };
         let head = format!(
-            "{} failures of the last {}: {} notices now, {} then",
-            cell(value, "failures"),
-            humantime::format_duration(*replay),
-            cell(value, "notices_now"),
-            cell(value, "notices_then")
+            "{} recorded in the last {}; {} now, {} then",
+            count("failures", "failure", "failures"),
+            Period(*replay),
+            count("notices_now", "notice", "notices"),
+            count("notices_then", "notice", "notices")
         );
         out::text_as_is(&format!("{head}\n{}\n", change_lines(value).join("\n")))
     });

@@ -20,7 +20,7 @@ const PROBLEM_BYTES_MAX: usize = 600;
 
 /// One thing that is wrong, or odd, with the config file.
 ///
-/// Prints as `config.toml:14: source.prod-beijing.interval: must be between 5s and 1h`, without
+/// Prints as `config.toml:14: source.prod-beijing.interval: must be between 1s and 1h`, without
 /// the parts that do not apply.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {

@@ -95,7 +95,7 @@ pub(super) struct RawSource {
     /// What kind of source it is.
     #[expect(dead_code, reason = "looked up before the table is read, to know its own keys")]
     pub(super) kind: String,
-    /// Time from the start of one poll to the start of the next, 5 s to 1 h. Default "60s".
+    /// Time from the start of one poll to the start of the next, 1 s to 1 h. Default "60s".
     #[serde(default = "minute")]
     pub(super) interval: Period,
     /// Time allowed for a whole poll, 1 s to 10 min and at most `interval`. Default "30s", or

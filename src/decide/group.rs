@@ -7,6 +7,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -220,15 +221,20 @@ impl<'a> Place<'a> {
         now: Timestamp,
     ) -> Self {
         let route: Option<&Route> = rules.routes.get(choice.route);
+        let digest_at = route.and_then(|route| Some(route.digest.as_ref()?.next(now)));
+        // What the digest holds has company enough. If it waited for more as well, it could miss
+        // the digest that it was meant for.
+        let waits = digest_at.is_none() || kind == NoticeKind::TaskCleared;
+        let wait = if waits { choice.group.wait } else { Duration::ZERO };
         Self {
             route: choice.route,
             sink: choice.sink,
             kind,
             max_items: choice.group.max_items,
             by: Some(choice.group),
-            closes_at: now.saturating_add(choice.group.wait).unwrap_or(Timestamp::MAX),
+            closes_at: now.saturating_add(wait).unwrap_or(Timestamp::MAX),
             mute: route.map_or(&[], |route| &route.mute),
-            digest_at: route.and_then(|route| Some(route.digest.as_ref()?.next(now))),
+            digest_at,
             remind: route.and_then(|route| route.remind),
         }
     }

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -28,6 +29,8 @@ use crate::{
 /// One request, as it came.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WebhookArrival {
+    /// When its last byte came, by the receiver's clock.
+    pub at: Timestamp,
     /// `webhook-id`; equal ids are equal messages.
     pub id: String,
     /// The `type` of the payload; empty if it has none.
@@ -251,6 +254,7 @@ impl Shared {
         headers: Vec<(String, String)>,
         body: Vec<u8>,
     ) -> HttpAnswer {
+        let at = self.clock.now();
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let HttpAnswer::Reply(reply) = &mut answer
             && (200..300).contains(&reply.status)
@@ -266,7 +270,7 @@ impl Shared {
         let payload: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let kind = payload.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
         let kind = kind.to_owned();
-        self.arrivals.push(WebhookArrival { id, kind, target, headers, body, answered });
+        self.arrivals.push(WebhookArrival { at, id, kind, target, headers, body, answered });
         answer
     }
 

@@ -1,5 +1,7 @@
 //! What would be told now: the same poll and the same decisions, with nothing written or sent.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{Worker, deliver, poll::compare};
@@ -112,7 +114,12 @@ pub async fn look(worker: &Worker) -> Result<Found, StoreError> {
     for seeded in &backlog.seeds {
         failures.extend(seeded.failures.iter().cloned());
     }
-    failures.extend(backlog.members.values().cloned());
+    let mut known: BTreeSet<FailureId> = failures.iter().map(|failure| failure.id).collect();
+    let waiting = backlog.forming.values().flat_map(|group| &group.members);
+    for member in waiting.filter(|member| known.insert(member.id)) {
+        let detail = worker.store.failure(member.id).await?;
+        failures.extend(detail.map(|detail| detail.failure));
+    }
     Ok(Found { sources, backlog, failures })
 }
 

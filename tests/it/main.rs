@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod commands;
 mod config;
 mod crash;
 mod docs;
@@ -20,4 +21,5 @@ mod stage;
 mod store_contract;
 mod storm;
 mod template;
+mod timeline;
 mod verify;

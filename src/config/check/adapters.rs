@@ -1,6 +1,6 @@
 //! The tables of sources and sinks: shared keys on one side, the kind's own on the other.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use schemars::Schema;
 use toml::{Table, Value};
@@ -46,6 +46,10 @@ type NamedSchema = (&'static str, fn() -> Schema);
 /// Longest value of a label. It goes into conditions and may go into payloads.
 const LABEL_BYTES_MAX: usize = 256;
 
+/// From one poll to the next. A second is for rehearsals against a simulated cloud, which grants
+/// them; the real one has quotas, and a failure there is not worth looking for that often.
+const INTERVAL: RangeInclusive<Duration> = SECOND..=HOUR;
+
 /// A source's `timeout`, unless its `interval` is shorter.
 const SOURCE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -61,7 +65,7 @@ impl Check {
         let named = kind.map(|kind| (kind.name, kind.schema));
         let options = self.own(&path, &mut table, SOURCE_KEYS, named);
         let raw: RawSource = self.parse(&path, table)?;
-        let interval = self.period(&join(&path, "interval"), raw.interval, 5 * SECOND..=HOUR);
+        let interval = self.period(&join(&path, "interval"), raw.interval, INTERVAL);
         let timeout_path = join(&path, "timeout");
         let default = Period(SOURCE_TIMEOUT.min(interval.unwrap_or(HOUR)));
         let limit = SECOND..=10 * MINUTE;

@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn a_value_out_of_range_is_named_with_the_range() {
     for (key, value, range) in [
-        ("interval", "4s", "5s and 1h"),
-        ("interval", "61m", "5s and 1h"),
+        ("interval", "900ms", "1s and 1h"),
+        ("interval", "61m", "1s and 1h"),
         ("timeout", "0s", "1s and 10m"),
         ("timeout", "11m", "1s and 10m"),
     ] {

@@ -7,7 +7,7 @@ use crate::{
         route::{Matcher, Route, Routes},
         rules::SinkRules,
     },
-    delivery::DeliveryId,
+    delivery::{DeliveryId, DeliveryState, Hold},
     task::Row,
 };
 
@@ -244,4 +244,19 @@ fn a_notice_says_how_many_others_stand() {
         true,
         "seed 1 done; mail gets task.failed new [1,2] and 3 open",
     );
+}
+
+#[test]
+fn what_a_digest_tells_does_not_wait_for_company_beside() {
+    let digest = Some(crate::decide::schedule::Schedule::parse("2 0 * * *", "UTC").unwrap());
+    let rules = rules(vec![Route { digest, ..route(&[], &["mail"]) }]);
+    let opening = check(
+        backlog(vec![failed(1, vec![failure(1, "a")])]),
+        &rules,
+        false,
+        "seed 1 done; mail gets task.failed new [1] and 0 open",
+    );
+    let [Opened { delivery, .. }] = opening.deliveries.as_slice() else { panic!("one") };
+    let by = Hold::Digest(at(120).as_millisecond());
+    assert_eq!(delivery.state, DeliveryState::Held { since: at(100), by });
 }

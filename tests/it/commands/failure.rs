@@ -1,0 +1,70 @@
+//! `failure ack`, `unack`, `show` and `explain`
+
+use super::desk::Desk;
+
+async fn a_failure_is_looked_after_and_given_back(desk: Desk) {
+    let id = desk.json(&["failure", "show", &desk.told]).await["id"].to_string();
+    let said = desk.ok(&["failure", "ack", &desk.told, "--by", "mei", "--comment", "on it"]).await;
+    assert_eq!(said, format!("failure {id} is looked after by mei\n"));
+    let shown = desk.json(&["failure", "show", &id]).await;
+    assert_eq!(shown["acknowledged"]["by"], "mei");
+    assert_eq!(shown["acknowledged"]["comment"], "on it");
+    let table = desk.ok(&["failure", "show", &id]).await;
+    for line in ["acknowledged.by", "server.name", "deliveries"] {
+        assert!(table.lines().any(|row| row.starts_with(line)), "{line}: {table}");
+    }
+    let explained = desk.ok(&["failure", "explain", &id]).await;
+    assert!(explained.contains("acknowledged by mei: no reminders"), "{explained}");
+
+    let answer = desk.json(&["failure", "ack", &id, "--by", "ann"]).await;
+    assert_eq!(
+        answer,
+        serde_json::json!({ "id": id.parse::<u64>().unwrap(), "acknowledged": true })
+    );
+    let said = desk.ok(&["failure", "unack", &id]).await;
+    assert_eq!(said, format!("failure {id} is no longer acknowledged\n"));
+    assert!(desk.json(&["failure", "show", &id]).await["acknowledged"].is_null());
+
+    let long = "x".repeat(513);
+    let said = desk.refused(1, &["failure", "ack", &id, "--comment", &long]).await;
+    assert_eq!(said, "error: the comment has 513 bytes; 512 is the most\n");
+    for unknown in ["99", "no-such-task"] {
+        for command in ["ack", "unack", "show", "explain"] {
+            let said = desk.refused(1, &["failure", command, unknown]).await;
+            assert_eq!(said, format!("error: no failure `{unknown}` is recorded\n"), "{command}");
+        }
+    }
+}
+
+async fn a_failure_is_explained_to_the_end(desk: Desk) {
+    let told = desk.ok(&["failure", "explain", &desk.told]).await;
+    for part in ["failed, by the cloud's clock", "recorded by a poll of cloud (new, generation 1)"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(told.lines().last().unwrap().starts_with("You were told at "), "{told}");
+    let steps = desk.json(&["failure", "explain", &desk.told]).await;
+    let instant = |step: &serde_json::Value| -> jiff::Timestamp {
+        step["at"].as_str().unwrap().parse().unwrap()
+    };
+    let times: Vec<_> = steps["steps"].as_array().unwrap().iter().map(instant).collect();
+    assert!(times.is_sorted(), "{times:?}");
+
+    let untold = desk.ok(&["failure", "explain", &desk.untold]).await;
+    let last = untold.lines().last().unwrap();
+    let dead = desk.dead().await;
+    assert!(last.starts_with("You were told at ") && last.contains("through mail"), "{last}");
+    let owed = format!(
+        "; chat did not take it in time (http://{} answered 500 Internal Server Error); after \
+         mending it, `taskbell delivery retry {dead}`.",
+        desk.stage.chat.address()
+    );
+    assert!(last.ends_with(&owed), "{last}");
+}
+
+mod tests {
+    super::super::with_and_without_a_daemon! {
+        a_failure_is_looked_after_and_given_back
+        a_failure_is_explained_to_the_end
+    }
+}
