@@ -24,6 +24,9 @@ pub enum Seed {
         source: Name,
         /// Ascending.
         failures: Vec<FailureId>,
+        /// The episode that is told of each, where that is not the first. The record may be in a
+        /// later one by the time it is dispatched.
+        episodes: BTreeMap<FailureId, u32>,
     },
     /// Failures are no longer listed.
     Cleared {
@@ -191,6 +194,8 @@ pub struct Opening {
     pub suppressed: Vec<(FailureId, Suppressed)>,
     /// For each sink the failures that were sent its way.
     pub routed: BTreeMap<Name, u64>,
+    /// Those of them that were in a group already, and are told once.
+    pub merged: BTreeMap<Name, u64>,
     /// Sinks whose storm or count changed.
     pub sinks: BTreeMap<Name, SinkState>,
 }

@@ -70,7 +70,7 @@ impl Desk<'_> {
         if mass {
             place.max_items = usize::MAX;
         }
-        self.join(&place, &subject, failure, "cleared");
+        self.join(&place, &subject, (failure, Member::from(failure)), "cleared");
     }
 
     /// The open groups in which each failure waits to be told.

@@ -39,6 +39,10 @@ pub struct Dispatching<'a> {
     pub now: Timestamp,
 }
 
+/// Members of a group that a new one is compared with. All of an ordinary group; of one that tells
+/// a mass clearing, enough, since a failure cannot clear twice in one poll.
+const LOOKED_AT: usize = 2 * crate::notice::FAILURES_MAX;
+
 /// Decides what becomes of a backlog.
 #[must_use]
 pub fn dispatch(backlog: Backlog, by: Dispatching<'_>) -> Opening {
@@ -89,7 +93,12 @@ impl<'a> Desk<'a> {
     fn seed(&mut self, seeded: &Seeded) {
         self.opening.consumed.push(seeded.number);
         match &seeded.seed {
-            Seed::Failed { .. } => seeded.failures.iter().for_each(|failure| self.failed(failure)),
+            Seed::Failed { episodes, .. } => {
+                for failure in &seeded.failures {
+                    let episode = episodes.get(&failure.id).copied().unwrap_or_default();
+                    self.failed(failure, episode);
+                }
+            }
             Seed::Cleared { mass, .. } => {
                 // Whoever was not told that it failed is not told that it cleared; and what is
                 // listed again meanwhile has not cleared.
@@ -116,7 +125,14 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn failed(&mut self, failure: &Failure) {
+    fn failed(&mut self, failure: &Failure, episode: u32) {
+        let member = Member { episode, ..Member::from(failure) };
+        let reason = match (episode == failure.episode, episode, failure.generation) {
+            (true, ..) => failure.origin,
+            (false, 1.., _) => Origin::Reappeared,
+            (false, 0, 2..) => Origin::Refailed,
+            (false, 0, _) => Origin::New,
+        };
         let rules = self.by.rules;
         let facts = self.facts(&failure.source);
         let subject = Subject::of(failure, &facts.info, &facts.labels);
@@ -130,7 +146,7 @@ impl<'a> Desk<'a> {
         }
         for choice in selected {
             let place = Place::of(rules, &choice, NoticeKind::TaskFailed, self.by.now);
-            self.join(&place, &subject, failure, failure.origin.as_str());
+            self.join(&place, &subject, (failure, member), reason.as_str());
             count(&mut self.counts, choice.sink);
             count(&mut self.opening.routed, choice.sink);
         }
@@ -157,7 +173,7 @@ impl<'a> Desk<'a> {
         &mut self,
         place: &Place<'_>,
         subject: &Subject<'_>,
-        failure: &Failure,
+        (failure, member): (&Failure, Member),
         reason: &str,
     ) {
         let key = place.key(subject);
@@ -169,7 +185,17 @@ impl<'a> Desk<'a> {
         if group.reason != reason {
             "mixed".clone_into(&mut group.reason);
         }
-        group.members.push(Member::from(failure));
+        let known = group.members.iter_mut().rev().take(LOOKED_AT).find(|one| one.id == member.id);
+        if let Some(known) = known {
+            // It came back, or cleared again, before anybody heard of it: that is said once.
+            *known = member;
+            group.cleared.retain(|cleared| cleared.id != member.id);
+            if place.kind == NoticeKind::TaskFailed {
+                count(&mut self.opening.merged, place.sink);
+            }
+        } else {
+            group.members.push(member);
+        }
         if place.kind == NoticeKind::TaskCleared {
             let at = failure.cleared_at.unwrap_or(self.by.now);
             group.cleared.push(Cleared { id: failure.id, at });

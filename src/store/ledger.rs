@@ -95,6 +95,7 @@ impl Engine {
             counters,
             at: poll.at,
             seeded: Vec::new(),
+            episodes: BTreeMap::new(),
             recurrence,
         };
         let fresh = !poll.changes.new.is_empty();
@@ -141,6 +142,8 @@ struct Recording<'a> {
     at: Timestamp,
     /// Failures of the running transaction that have to be told.
     seeded: Vec<FailureId>,
+    /// The episodes of those that are not in their first.
+    episodes: BTreeMap<FailureId, u32>,
     recurrence: Recurrence,
 }
 
@@ -187,7 +190,8 @@ impl Recording<'_> {
         if !self.seeded.is_empty() {
             self.seeded.sort_unstable();
             let failures = std::mem::take(&mut self.seeded);
-            self.seed(&Seed::Failed { source: self.name.clone(), failures });
+            let episodes = std::mem::take(&mut self.episodes);
+            self.seed(&Seed::Failed { source: self.name.clone(), failures, episodes });
         }
         let state = encode(&self.state);
         self.txn.put(Tree::Source, self.name.as_str().as_bytes().to_vec(), state);
@@ -298,6 +302,7 @@ impl Recording<'_> {
                 self.state.standing += 1;
                 if *tell {
                     self.seeded.push(past.id);
+                    self.episodes.insert(past.id, past.episode.saturating_add(1));
                 }
                 entries.push(Edit::Put(RosterEntry {
                     key: found.task.key,

@@ -191,6 +191,9 @@ impl Engine {
         for (sink, routed) in opening.routed {
             counters.of(&sink).routed += routed;
         }
+        for (sink, merged) in opening.merged {
+            counters.of(&sink).merged += merged;
+        }
         for (sink, decided) in opening.sinks {
             // Only what dispatch decides about: the rest may have changed since it looked.
             let state = states.entry(sink.clone()).or_default();

@@ -211,7 +211,11 @@ fn seeds(changes: Changes, source: &Name, now: Timestamp, failures: &mut Vec<Fai
     let mut seeds = Vec::new();
     if !told.is_empty() {
         let ids = told.iter().map(|failure| failure.id).collect();
-        let seed = Seed::Failed { source: source.clone(), failures: ids };
+        let seed = Seed::Failed {
+            source: source.clone(),
+            failures: ids,
+            episodes: std::collections::BTreeMap::new(),
+        };
         seeds.push(Seeded { number: 0, seed, failures: told });
     }
     if let Some(baseline) = changes.baseline

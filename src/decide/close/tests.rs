@@ -48,7 +48,7 @@ fn failure(number: u64, action: &str) -> Failure {
 
 fn failed(failures: Vec<Failure>) -> Vec<Seeded> {
     let ids = failures.iter().map(|failure| failure.id).collect();
-    let seed = Seed::Failed { source: name("prod"), failures: ids };
+    let seed = Seed::Failed { source: name("prod"), failures: ids, episodes: BTreeMap::new() };
     vec![Seeded { number: 1, seed, failures }]
 }
 

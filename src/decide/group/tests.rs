@@ -43,7 +43,11 @@ fn failure(number: u64, server: &str) -> Failure {
 
 fn failed(number: u64, failures: Vec<Failure>) -> Seeded {
     let ids = failures.iter().map(|failure| failure.id).collect();
-    Seeded { number, seed: Seed::Failed { source: name("prod"), failures: ids }, failures }
+    Seeded {
+        number,
+        seed: Seed::Failed { source: name("prod"), failures: ids, episodes: BTreeMap::new() },
+        failures,
+    }
 }
 
 fn route(matchers: &[&str], to: &[&str]) -> Route {
