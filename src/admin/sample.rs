@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    decide::tally::tally,
     failure::{Failure, FailureId, Origin},
     name::Name,
     notice::{Coverage, Member, Notice, NoticeId, NoticeKind, SourceInfo},
@@ -24,6 +25,12 @@ pub enum TestKind {
     Cleared,
     /// A source that is watched from now on
     Watching,
+    /// A failure that still stands
+    Reminder,
+    /// Several failures that were held back
+    Digest,
+    /// More failures than are told singly
+    Storm,
 }
 
 /// A test message for `sink`. Each has an id of its own, so that no receiver takes it for a repeat.
@@ -34,17 +41,22 @@ pub(super) fn notice(kind: TestKind, sink: &Name, now: Timestamp) -> Notice {
         TestKind::Failed => NoticeKind::TaskFailed,
         TestKind::Cleared => NoticeKind::TaskCleared,
         TestKind::Watching => NoticeKind::SourceWatching,
+        TestKind::Reminder => NoticeKind::TaskReminder,
+        TestKind::Digest => NoticeKind::Digest,
+        TestKind::Storm => NoticeKind::StormOpened,
     };
     let failures = match kind {
-        NoticeKind::TaskFailed => vec![failure(&name, None, now)],
+        NoticeKind::TaskFailed | NoticeKind::TaskReminder => vec![failure(&name, None, now)],
         NoticeKind::TaskCleared => vec![failure(&name, Some(now), now)],
+        NoticeKind::Digest | NoticeKind::StormOpened => vec![failure(&name, None, now); 3],
         _ => Vec::new(),
     };
     let total = u32::try_from(failures.len()).unwrap_or(u32::MAX);
     let members = failures.iter().map(|failure| (&failure.source, Member::from(failure)));
     let occasion = now.as_millisecond().to_string();
+    let id = NoticeId::of(kind, sink, members, &occasion);
     Notice {
-        id: NoticeId::of(kind, sink, members, &occasion),
+        id,
         kind,
         reason: "test".to_owned(),
         created_at: now,
@@ -56,11 +68,11 @@ pub(super) fn notice(kind: TestKind, sink: &Name, now: Timestamp) -> Notice {
             project_id: String::new(),
         }),
         total,
-        tally: None,
+        tally: (1 < total).then(|| tally(&failures)),
         trouble: None,
         since: None,
         so_far: total,
-        failures: failures.clone(),
+        failures,
         still_open: 0,
         coverage: Coverage::default(),
     }

@@ -49,7 +49,6 @@ impl Engine {
                 record.revived_at = Some(now);
             }
             record.state = DeliveryState::Pending { due: now };
-            record.alarmed = false;
             // Whoever asks for a try knows that the receiver is back, or wants to know.
             if let Some(state) =
                 self.sinks.get(&record.sink).filter(|state| state.gate != Gate::Open)
