@@ -109,8 +109,9 @@ impl NoticeKind {
 /// Names what is told: equal ids are equal messages.
 ///
 /// A function of the source, the failures with generation and episode, the kind and the sink, so
-/// two hosts, a restored backup and a replay send the same id. `tb_` and 40 hex digits: no dot,
-/// as Standard Webhooks wants, and fit for the left side of a `Message-ID`.
+/// two hosts, a restored backup and a replay send the same id. A digest's id is also a function of
+/// the notices whose place it takes, which two hosts may have grouped differently. `tb_` and 40 hex
+/// digits: no dot, as Standard Webhooks wants, and fit for the left side of a `Message-ID`.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(from = "[u8; 20]", into = "[u8; 20]")]
 pub struct NoticeId {
