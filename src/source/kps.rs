@@ -34,6 +34,7 @@ use crate::{
     huawei::sign,
     notice::SourceInfo,
     options::OptionError,
+    text,
 };
 
 mod options;
@@ -216,7 +217,7 @@ impl Kps {
         fresh: &mut u64,
     ) -> Result<Page, Fault> {
         let mut rows = offset;
-        let page = page::read(&String::from_utf8_lossy(body), &mut |row| {
+        let page = page::read(&text::lossy(body), &mut |row| {
             rows += 1;
             if rows <= self.limits.rows {
                 *fresh += u64::from(sift.row(row));
