@@ -27,6 +27,7 @@ mod metrics;
 pub mod operate;
 mod sample;
 pub mod socket;
+mod state;
 
 pub use sample::TestKind;
 
