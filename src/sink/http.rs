@@ -9,11 +9,7 @@ use std::{error::Error, fmt, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::{
-    Body, Response, StatusCode,
-    header::HeaderValue,
-};
-use serde_json::Value;
+use reqwest::{Body, Response, StatusCode, header::HeaderValue};
 use tokio::{net, time::timeout};
 use url::Url;
 
@@ -255,9 +251,9 @@ impl Endpoint {
         body_wait: Duration,
         judge: &(dyn Fn(&Reply<'_>) -> Answered + Sync),
     ) -> Result<Exchanged, SinkError> {
-        let response = self.post(request).await?;
+        let mut response = self.post(request).await?;
         let status = response.status();
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         // A yes is read to its end too: only then can the connection be used again.
         let wait = if status.is_success() { body_wait } else { BODY_WAIT };
         let body = timeout(wait, read_capped(response, ANSWER_BYTES_MAX)).await;

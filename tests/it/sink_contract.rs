@@ -26,6 +26,7 @@ mod kinds;
 mod local;
 mod occasions;
 mod options;
+mod others;
 mod pagerduty;
 mod peer;
 mod responses;
