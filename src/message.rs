@@ -58,7 +58,7 @@ impl fmt::Display for MessageRef {
 pub struct Original {
     /// Where it is.
     pub message: MessageRef,
-    /// Whether nothing of what it told stands any more.
+    /// Whether the notice says of all that it told that it cleared.
     pub over: bool,
 }
 

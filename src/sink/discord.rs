@@ -54,9 +54,6 @@ const TITLE_UNITS_MAX: usize = 256;
 /// Longest text.
 const TEXT_UNITS_MAX: usize = 4096;
 
-/// The message was deleted, or belongs to another webhook.
-const UNKNOWN_MESSAGE: i64 = 10008;
-
 /// The webhook was deleted.
 const UNKNOWN_WEBHOOK: i64 = 10015;
 
@@ -70,8 +67,8 @@ struct Options {
     url: SecretRef,
     /// The thread of the channel, by its number.
     thread: Option<u64>,
-    /// Whether a notice of what cleared takes the place of the message that told of it, once all
-    /// that it told has cleared. Nobody is notified of that.
+    /// Whether a notice of what cleared takes the place of the message that told of it, if that
+    /// told of nothing else. Nobody is notified of that.
     #[serde(default)]
     edit: bool,
     /// PEM file of certificates to trust beside those of the host.
@@ -149,7 +146,6 @@ impl Service for Discord {
         let why = words(json.get("code"), json.get("message"));
         match (reply.status, json.get("code").and_then(Value::as_i64)) {
             (429, _) => Answered::later(seconds(json.get("retry_after")).or(reply.after()), why),
-            (404, Some(UNKNOWN_MESSAGE)) => Answered::Lost(why),
             (404, Some(UNKNOWN_WEBHOOK)) => Answered::gone(why),
             _ => reply.refused(why),
         }

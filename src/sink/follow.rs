@@ -13,8 +13,8 @@ pub(super) enum FollowUp {
     /// As an answer to the message that told of the failures.
     #[default]
     Thread,
-    /// In the place of that message once all that it told has cleared, which rings no bell; else
-    /// as an answer to it.
+    /// In the place of that message if all that it told has cleared, which rings no bell; else as
+    /// an answer to it.
     Edit,
     /// As messages of their own.
     Message,

@@ -71,11 +71,12 @@ pub(super) struct Posted<S> {
 }
 
 impl<S: Service> Posted<S> {
-    async fn attempt(&self, parcel: &Parcel<'_>) -> Result<Exchanged, SinkError> {
+    async fn attempt(&self, parcel: &Parcel<'_>) -> Result<Receipt, SinkError> {
         let request = self.service.request(parcel)?;
         let wait = if S::VERDICT_IN_BODY { VERDICT_WAIT } else { BODY_WAIT };
         let judge = |reply: &Reply<'_>| self.service.judge(reply);
-        self.endpoint.exchange(request, parcel.now, wait, &judge).await
+        let kept = self.endpoint.exchange(request, parcel.now, wait, &judge).await?;
+        Ok(kept.map_or(Receipt::Whole, Receipt::Kept))
     }
 }
 
@@ -86,17 +87,13 @@ impl<S: Service> Sink for Posted<S> {
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {
-        let answer = match self.attempt(&parcel).await? {
-            // A message of its own has to do.
-            Exchanged::Lost(_) if parcel.original.is_some() => {
-                self.attempt(&Parcel { original: None, ..parcel }).await?
+        match self.attempt(&parcel).await {
+            // Perhaps for the sake of the message that it was to follow: that one may be gone, too
+            // old or locked, in words that no list of ours would hold. One of its own has to do.
+            Err(error) if parcel.original.is_some() && error.verdict == Verdict::Suspect => {
+                self.attempt(&Parcel { original: None, ..parcel }).await
             }
-            answer => answer,
-        };
-        match answer {
-            Exchanged::Taken(None) => Ok(Receipt::Whole),
-            Exchanged::Taken(Some(message)) => Ok(Receipt::Kept(message)),
-            Exchanged::Lost(error) => Err(error),
+            result => result,
         }
     }
 
@@ -201,15 +198,6 @@ pub(super) fn read(key: &'static str, secret: &SecretRef) -> Result<Secret, Opti
     secret.read().map_err(|problem| OptionError::new(key, problem))
 }
 
-/// What an exchange came to.
-#[derive(Debug)]
-pub(super) enum Exchanged {
-    /// The receiver took it, and said where the message is or did not.
-    Taken(Option<MessageRef>),
-    /// Nothing was sent: the message that it was to follow is gone.
-    Lost(SinkError),
-}
-
 /// A URL to post to.
 pub(super) struct Endpoint {
     url: Url,
@@ -239,7 +227,8 @@ impl Endpoint {
         origin(&self.url)
     }
 
-    /// Sends `request`, reads the answer and has it judged.
+    /// Sends `request`, reads the answer and has it judged. Gives the place of the message, if the
+    /// receiver said it.
     ///
     /// # Errors
     ///
@@ -250,7 +239,7 @@ impl Endpoint {
         now: Timestamp,
         body_wait: Duration,
         judge: &(dyn Fn(&Reply<'_>) -> Answered + Sync),
-    ) -> Result<Exchanged, SinkError> {
+    ) -> Result<Option<MessageRef>, SinkError> {
         let mut response = self.post(request).await?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
@@ -261,11 +250,8 @@ impl Endpoint {
         let reply =
             Reply { status: status.as_u16(), headers: &headers, body: body.as_deref(), now };
         match judge(&reply) {
-            Answered::Accepted => Ok(Exchanged::Taken(None)),
-            Answered::Kept(message) => Ok(Exchanged::Taken(Some(message))),
-            Answered::Lost(why) => {
-                Ok(Exchanged::Lost(self.refused(status, Verdict::Suspect, &why)))
-            }
+            Answered::Accepted => Ok(None),
+            Answered::Kept(message) => Ok(Some(message)),
             Answered::Refused(verdict, why) => Err(self.refused(status, verdict, &why)),
             Answered::Unclear => {
                 let why = format!("not the word of a yes: {}", reply.text());

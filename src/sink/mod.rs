@@ -164,8 +164,8 @@ impl fmt::Debug for Build {
 ///   is sent again under the same id.
 /// * **Repeats.** Delivery is at least once. If the service has a field for it, send the
 ///   [`NoticeId`]; equal ids are equal messages.
-/// * **Follow-up.** [`Parcel::original`] may change where a message appears, never whether: one
-///   that is gone costs a second request within the attempt, not the notice.
+/// * **Follow-up.** [`Parcel::original`] may change where a message appears, never whether: what is
+///   refused with it is sent without it, within the attempt.
 /// * **Size.** A payload is within the service's limit. What had no room is counted in it, with the
 ///   command that lists it; no notice becomes several messages because it is long.
 /// * **Secrets.** The rendered bytes are stored and hold none. Neither `Debug` nor an error may show a token, or a URL that holds one.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     Build, Kind, Parcel, Reader, Sink, SinkError,
@@ -104,16 +104,7 @@ struct Telegram {
     follow_up: FollowUp,
 }
 
-/// How Telegram says that the message to answer or to edit is gone, in lower case.
-const LOST: [&str; 5] = [
-    "message to be replied not found",
-    "replied message not found",
-    "message to edit not found",
-    "message can't be edited",
-    "message_id_invalid",
-];
-
-/// How it says that the message was edited so before.
+/// How Telegram says, in lower case, that a message was edited so before.
 const SAME: &str = "message is not modified";
 
 impl Telegram {
@@ -178,8 +169,7 @@ impl Service for Telegram {
                 let number = number.and_then(Value::as_i64).map(|number| number.to_string());
                 Answered::kept(number.and_then(|number| follow::join(&[&self.chat_id, &number])))
             }
-            (Some(false), 400) if says(&json, &[SAME]) => Answered::Accepted,
-            (Some(false), 400) if says(&json, &LOST) => Answered::Lost(why),
+            (Some(false), 400) if why.to_ascii_lowercase().contains(SAME) => Answered::Accepted,
             (Some(_), 429) => {
                 Answered::later(seconds(parameter("retry_after")).or(reply.after()), why)
             }
@@ -190,13 +180,6 @@ impl Service for Telegram {
             (None, _) => reply.without_a_yes(),
         }
     }
-}
-
-/// Whether an answer describes itself in one of these words.
-fn says(json: &Map<String, Value>, known: &[&str]) -> bool {
-    let description = json.get("description").and_then(Value::as_str).unwrap_or_default();
-    let description = description.to_ascii_lowercase();
-    known.iter().any(|words| description.contains(words))
 }
 
 fn safe(raw: &str) -> String {

@@ -72,3 +72,24 @@ pub(super) fn original(txn: &Txn<'_>, delivery: &Delivery) -> Result<Option<Orig
     let over = delivery.kind == NoticeKind::TaskCleared && listed == told.total;
     Ok(Some(Original { message, over }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::memory::MemoryKv, *};
+
+    #[test]
+    fn a_message_is_kept_beside_its_delivery_until_that_is_forgotten() {
+        let mut kv = MemoryKv::default();
+        let place = MessageRef::parse("C01/7".to_owned()).unwrap();
+        let mut txn = Txn::new(&mut kv);
+        put_message(&mut txn, DeliveryId(7), &place);
+        txn.commit().unwrap();
+        let mut txn = Txn::new(&mut kv);
+        assert_eq!(message(&txn, 7).unwrap(), Some(place));
+        for id in [DeliveryId(7), DeliveryId(8)] {
+            remove_message(&mut txn, id).unwrap();
+        }
+        txn.commit().unwrap();
+        assert_eq!(message(&Txn::new(&mut kv), 7).unwrap(), None);
+    }
+}

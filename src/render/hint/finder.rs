@@ -101,7 +101,7 @@ mod tests {
         let bits: Vec<Bits> = FINDER.words.iter().flatten().map(|(_, bit)| *bit).collect();
         let distinct: BTreeSet<Bits> = bits.iter().copied().collect();
         assert_eq!((bits.len(), distinct.len()), (words.len(), words.len()));
-        assert!(bits.iter().all(|bit| bit.count_ones() == 1));
+        assert!(bits.iter().all(|bit| bit.is_power_of_two()));
     }
 
     #[test]

@@ -15,8 +15,6 @@ pub(in crate::sink) enum Answered {
     Accepted,
     /// It did, and keeps the message there.
     Kept(MessageRef),
-    /// The message that this one was to follow is gone, in these words. Nothing was sent.
-    Lost(String),
     /// It said no, or not now, and why. The words may still hold secrets.
     Refused(Verdict, String),
     /// Its status says yes, and the word that this service would add is missing: a page of some

@@ -60,17 +60,6 @@ const BLOCKS_MAX: usize = 50;
 /// Most characters in all. Slack takes more and folds it away.
 const CHARS_MAX: usize = 16_000;
 
-/// What the API says when the message to answer or to edit is gone, or fixed.
-const LOST: [&str; 7] = [
-    "cannot_reply_to_message",
-    "cant_update_message",
-    "edit_window_closed",
-    "invalid_thread_ts",
-    "is_inactive",
-    "message_not_found",
-    "thread_not_found",
-];
-
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Options {
@@ -142,8 +131,8 @@ struct Bot {
 }
 
 impl Bot {
-    /// The parts of a message's reference: the channel as we call it, and as Slack does, and the
-    /// message's time, which names it. In another channel than now it is of no use.
+    /// The channel of a message, as Slack calls it, and the message's time, which names it; unless
+    /// we write to another channel by now.
     fn find(&self, message: &MessageRef) -> Option<[String; 2]> {
         let [ours, theirs, ts] = follow::split(message)?;
         (ours == self.channel).then_some([theirs, ts])
@@ -189,7 +178,6 @@ impl Bot {
                 | "fatal_error"
                 | "service_unavailable"
                 | "request_timeout" => Answered::later(reply.after(), error),
-                _ if LOST.contains(&error) => Answered::Lost(error.to_owned()),
                 _ => reply.refused(error),
             },
             None => reply.without_a_yes(),

@@ -12,7 +12,7 @@ pub(crate) fn all() -> Vec<(&'static str, Notice)> {
         let mut notice = found.unwrap().1.clone();
         if let Some(trouble) = &mut notice.trouble {
             // What formats have to escape.
-            trouble.detail = r#"answered 401 Unauthorized: "no\such] key""#.to_owned();
+            trouble.detail = String::from(r#"answered 401 Unauthorized: "no\such] key""#);
         }
         (kind.as_str(), notice)
     };

@@ -1,5 +1,5 @@
 //! Receivers that are not ours, where they are installed: Alertmanager itself, and the libraries
-//! that receivers of signed webhooks and of CloudEvents use.
+//! that receivers of signed webhooks and of `CloudEvents` use.
 //!
 //! Elsewhere a line says that they were not tried; `.ci/run` installs them.
 
@@ -154,9 +154,9 @@ async fn alertmanager_holds_what_stands_until_it_clears() {
     let later = now + 1.hour();
     let reminder = Notice { kind: NoticeKind::TaskReminder, created_at: later, ..told.clone() };
     assert_eq!(word(&send(&*sink, &reminder).await), "taken");
-    let reminded = held(address).await;
-    assert_eq!(reminded.len(), 3);
-    for ((_, old, before), (_, new, after)) in first.iter().zip(&reminded) {
+    let second = held(address).await;
+    assert_eq!(second.len(), 3);
+    for ((_, old, before), (_, new, after)) in first.iter().zip(&second) {
         assert_eq!((old, *after), (new, *before + 1.hour()));
     }
 
