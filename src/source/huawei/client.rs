@@ -92,13 +92,15 @@ impl<'a> Ask<'a> {
 pub(in crate::source) struct Client {
     pub(in crate::source) clock: Arc<dyn Clock>,
     pub(in crate::source) patience: Patience,
-    endpoint: Url,
+    pub(super) endpoint: Url,
     /// Scheme, host and port of the endpoint.
-    origin: String,
-    project: Project,
-    credential: Box<dyn Credential>,
-    clients: Clients,
+    pub(super) origin: String,
+    pub(super) project: Project,
+    pub(super) credential: Box<dyn Credential>,
+    pub(super) clients: Clients,
     strikes: Mutex<Strikes>,
+    /// Empty if there is only an address.
+    pub(super) region: String,
 }
 
 impl Client {
@@ -113,6 +115,7 @@ impl Client {
             credential: checked.credential,
             clients: checked.clients,
             strikes: Mutex::default(),
+            region: checked.region,
         }
     }
 
