@@ -138,7 +138,7 @@ fn space(base: &Path, findings: &mut Findings) {
             Line::new(("store", "space"), Mark::Failed, detail, advice)
         }
         ..FREE_MIN => Line::new(("store", "space"), Mark::Failed, detail, advice),
-        ..FREE_LOW => Line::new(("store", "space"), Mark::Warning, detail, advice),
+        FREE_MIN..FREE_LOW => Line::new(("store", "space"), Mark::Warning, detail, advice),
         _ => Line::good(("store", "space"), detail),
     };
     findings.push(line, Exit::StoreUnusable);
