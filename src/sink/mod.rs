@@ -16,8 +16,8 @@ use thiserror::Error;
 
 use crate::{
     delivery::Verdict,
-    http::Clients,
     message::{MessageRef, Original},
+    http::{Clients, ca},
     name::Name,
     notice::{Notice, NoticeId},
     options::OptionError,
@@ -25,7 +25,6 @@ use crate::{
 };
 
 mod alertmanager;
-mod ca;
 mod dial;
 mod dingtalk;
 mod discord;

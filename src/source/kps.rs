@@ -6,10 +6,12 @@
 use async_trait::async_trait;
 
 use super::{
-    Build, Kind, Source, SourceError,
+    Build, Finding, Kind, Source, SourceError,
     huawei::{
         client::Client,
+        examine,
         options::{self, Options, Service},
+        project::Description,
         walk::{LIMITS, List},
     },
 };
@@ -40,21 +42,16 @@ const SERVICE: Service = Service { host: "kms" };
 
 #[derive(Debug)]
 struct Kps {
-    info: SourceInfo,
+    description: Description,
     client: Client,
     list: List,
 }
 
 impl Kps {
     fn build(mut build: Build) -> Result<Self, OptionError> {
-        let checked = options::check(std::mem::take(&mut build.options), SERVICE)?;
+        let checked = options::check(&mut build, SERVICE)?;
         Ok(Self {
-            info: SourceInfo {
-                name: build.name.clone(),
-                kind: KIND.name.to_owned(),
-                region: checked.region.clone(),
-                project_id: checked.project_id.clone(),
-            },
+            description: checked.describe(build.name.clone(), KIND.name),
             list: List {
                 path: "/v3/{project_id}/failed-tasks",
                 query: &[],
@@ -71,11 +68,19 @@ impl Kps {
 #[async_trait]
 impl Source for Kps {
     fn info(&self) -> &SourceInfo {
-        &self.info
+        self.description.with(self.client.project_id())
     }
 
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
         self.list.walk(&self.client, sift).await
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        examine::examine(&self.client, &self.list).await
+    }
+
+    fn actions(&self) -> &'static [&'static str] {
+        &["kps:domainKeypairs:getfailtask"]
     }
 }
 

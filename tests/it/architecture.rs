@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("message", &[]),
     ("delivery", &["failure", "name", "notice"]),
     ("options", &["secret"]),
-    ("http", &[]),
+    ("http", &["options"]),
     ("huawei", &["secret"]),
     ("failpoint", &["options"]),
     ("decide", &["delivery", "failure", "name", "notice", "options", "silence", "task", "text"]),

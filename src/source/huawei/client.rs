@@ -4,7 +4,10 @@
 //! within seconds, above all a refused credential, ends it at once; the next poll is the next
 //! try.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use reqwest::{
     Method,
@@ -14,15 +17,18 @@ use tracing::debug;
 use url::Url;
 
 use super::{
-    credential::{Call, Credential},
+    credential::Credential,
     fault::{self, Fault, Refusal},
+    identity::{Call, Identity},
     options::Checked,
+    project::Project,
+    strikes::Strikes,
 };
 use crate::{
     clock::Clock,
     http::{self, Chain, Clients},
     huawei::sign,
-    source::{Build, FaultClass, SourceError},
+    source::Build,
 };
 
 /// Tries for one call, the first one included.
@@ -86,12 +92,15 @@ impl<'a> Ask<'a> {
 pub(in crate::source) struct Client {
     pub(in crate::source) clock: Arc<dyn Clock>,
     pub(in crate::source) patience: Patience,
-    endpoint: Url,
+    pub(super) endpoint: Url,
     /// Scheme, host and port of the endpoint.
-    origin: String,
-    project_id: String,
-    credential: Box<dyn Credential>,
-    clients: Clients,
+    pub(super) origin: String,
+    pub(super) project: Project,
+    pub(super) credential: Box<dyn Credential>,
+    pub(super) clients: Clients,
+    strikes: Mutex<Strikes>,
+    /// Empty if there is only an address.
+    pub(super) region: String,
 }
 
 impl Client {
@@ -102,9 +111,11 @@ impl Client {
             patience: PATIENCE,
             origin: http::origin(&checked.endpoint),
             endpoint: checked.endpoint,
-            project_id: checked.project_id,
+            project: checked.project,
             credential: checked.credential,
-            clients: build.clients.clone(),
+            clients: checked.clients,
+            strikes: Mutex::default(),
+            region: checked.region,
         }
     }
 
@@ -143,22 +154,45 @@ impl Client {
     ///
     /// [`Fault`], which says whether another try may end differently.
     pub(in crate::source) async fn try_once(&self, ask: &Ask<'_>) -> Result<Vec<u8>, Fault> {
+        let identity = self.credential.identity().await?;
+        let now = self.clock.now();
+        self.strikes(|strikes| strikes.check(&identity, now))?;
+        let first = self.exchange(ask, &identity).await;
+        let (identity, answer) = match first {
+            Err(fault) if fault.is_refused_identity() => {
+                match self.credential.renew(&identity).await? {
+                    None => (identity, Err(fault)),
+                    Some(other) => {
+                        let second = self.exchange(ask, &other).await;
+                        (other, second)
+                    }
+                }
+            }
+            other => (identity, other),
+        };
+        self.strikes(|strikes| strikes.note(&identity, answer.as_ref().err(), now));
+        answer
+    }
+
+    fn strikes<T>(&self, f: impl FnOnce(&mut Strikes) -> T) -> T {
+        f(&mut self.strikes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks as `identity`.
+    async fn exchange(&self, ask: &Ask<'_>, identity: &Identity) -> Result<Vec<u8>, Fault> {
         // Here and not in `new`, since it reads the host's certificates.
-        let client = self.clients.get(&self.endpoint).map_err(|error| {
-            let what = "no TLS on this host";
-            Fault::last(SourceError::new(FaultClass::Tls, what).caused_by(error))
-        })?;
-        let path = ask.path.replace(PROJECT, &self.project_id);
+        let client = fault::client(&self.clients, &self.endpoint)?;
+        let project_id = self.project.id(identity).await?;
+        let path = ask.path.replace(PROJECT, project_id);
         let call = Call {
             method: ask.method.as_str(),
             host: self.origin.split_once("://").map_or("", |(_, host)| host),
             path: &path,
             query: ask.query,
-            project_id: &self.project_id,
+            project_id: Some(project_id),
             body: b"",
         };
-        let headers = self.credential.authorize(&call, self.clock.now()).await;
-        let headers = headers.map_err(Fault::last)?;
+        let headers = identity.authorize(&call, self.clock.now()).map_err(Fault::last)?;
         let target = sign::request_target(&path, ask.query);
         let request = client
             .request(ask.method.clone(), format!("{}{target}", self.origin))
@@ -177,14 +211,24 @@ impl Client {
         let headers = response.headers().clone();
         // The status says enough if the body cannot be had.
         let body = http::read_capped(response, fault::BODY_BYTES_MAX).await.unwrap_or_default();
-        let secrets = self.credential.secrets();
-        let refusal =
-            Refusal { status: status.as_u16(), headers: &headers, body: &body, secrets: &secrets };
+        let refusal = Refusal {
+            who: "the cloud",
+            status: status.as_u16(),
+            headers: &headers,
+            body: &body,
+            secrets: &identity.secrets(),
+        };
         Err(fault::of_refusal(&refusal, self.clock.now()))
     }
 
     /// `code: message` of an answer that says "200" and means something else.
-    pub(in crate::source) fn quote(&self, body: &[u8]) -> Option<String> {
-        fault::quote(body, &self.credential.secrets())
+    pub(in crate::source) async fn quote(&self, body: &[u8]) -> Option<String> {
+        let identity = self.credential.identity().await.ok()?;
+        fault::quote(body, &identity.secrets())
+    }
+
+    /// The project's id, once it is known.
+    pub(in crate::source) fn project_id(&self) -> Option<&str> {
+        self.project.known()
     }
 }

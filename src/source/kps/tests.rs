@@ -19,6 +19,7 @@ use crate::{
     },
 };
 
+mod classes;
 mod server;
 mod trouble;
 mod walks;
