@@ -57,7 +57,7 @@ impl Kps {
             },
             list: List {
                 path: "/v3/{project_id}/failed-tasks",
-                query: &[],
+                query: Vec::new(),
                 read: page::read,
                 page_size: checked.page_size,
                 check_total: checked.check_total,

@@ -24,10 +24,15 @@ use crate::{
 };
 
 mod huawei;
+mod json;
 mod kps;
+#[cfg(test)]
+mod peer;
+mod scalar;
+mod sdrs;
 
 /// Every kind of source, in the order that help texts list them.
-pub const KINDS: &[&Kind] = &[&kps::KIND];
+pub const KINDS: &[&Kind] = &[&kps::KIND, &sdrs::KIND, &json::KIND];
 
 /// How a kind of source is named, explained and built.
 pub struct Kind {

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use reqwest::{
     Method,
-    header::{ACCEPT, CONTENT_TYPE},
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap},
 };
 use tracing::debug;
 use url::Url;
@@ -143,6 +143,14 @@ impl Client {
     ///
     /// [`Fault`], which says whether another try may end differently.
     pub(in crate::source) async fn try_once(&self, ask: &Ask<'_>) -> Result<Vec<u8>, Fault> {
+        self.try_whole(ask).await.map(|(_, body)| body)
+    }
+
+    /// The same with the headers of the answer.
+    pub(in crate::source) async fn try_whole(
+        &self,
+        ask: &Ask<'_>,
+    ) -> Result<(HeaderMap, Vec<u8>), Fault> {
         // Here and not in `new`, since it reads the host's certificates.
         let client = self.clients.get(&self.endpoint).map_err(|error| {
             let what = "no TLS on this host";
@@ -170,11 +178,12 @@ impl Client {
         let response =
             request.send().await.map_err(|error| fault::of_silence(error, &self.origin))?;
         let status = response.status();
+        let headers = response.headers().clone();
         if status.is_success() {
             let body = http::read_capped(response, ask.bytes_max).await;
-            return body.map_err(|error| fault::of_body(error, &self.origin));
+            let body = body.map_err(|error| fault::of_body(error, &self.origin))?;
+            return Ok((headers, body));
         }
-        let headers = response.headers().clone();
         // The status says enough if the body cannot be had.
         let body = http::read_capped(response, fault::BODY_BYTES_MAX).await.unwrap_or_default();
         let secrets = self.credential.secrets();

@@ -5,4 +5,5 @@ pub(super) mod client;
 pub(super) mod credential;
 pub(super) mod fault;
 pub(super) mod options;
+pub(super) mod page;
 pub(super) mod walk;

@@ -119,7 +119,7 @@ fn endpoint_of(service: Service, region: &str) -> Result<Url, OptionError> {
         .ok_or_else(|| OptionError::new("region", "must be a region's id, such as \"cn-north-4\""))
 }
 
-fn is_word(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
+pub(in crate::source) fn is_word(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
 
@@ -145,7 +145,7 @@ fn check_endpoint(text: &str, insecure: bool) -> Result<Url, OptionError> {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(in crate::source) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
