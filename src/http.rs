@@ -11,9 +11,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::{Certificate, Client, Identity, Response, header::HeaderMap, redirect::Policy};
+use reqwest::{
+    Certificate, Client, Identity, Proxy, Response, header::HeaderMap, redirect::Policy,
+};
 use url::Url;
 
+pub mod ca;
 mod guard;
 
 pub use guard::{PrivateAddress, is_private};
@@ -35,7 +38,21 @@ pub struct Clients {
     tls: Arc<OnceLock<Client>>,
     roots: Arc<Vec<Certificate>>,
     identity: Option<Identity>,
-    public_only: bool,
+    route: Route,
+}
+
+/// How the clients leave this host.
+#[derive(Clone, Default)]
+enum Route {
+    /// As the environment says: `HTTPS_PROXY` and its like.
+    #[default]
+    Environment,
+    /// By this proxy.
+    Proxy(Proxy),
+    /// By none.
+    Direct,
+    /// By none, and not to private addresses.
+    Public,
 }
 
 impl Clients {
@@ -56,7 +73,26 @@ impl Clients {
     /// what a proxy resolves cannot be looked at.
     #[must_use]
     pub fn public_only(&self) -> Self {
-        Self { public_only: true, ..self.apart() }
+        Self { route: Route::Public, ..self.apart() }
+    }
+
+    /// Clients of their own with the same trust that use no proxy.
+    #[must_use]
+    pub fn direct(&self) -> Self {
+        Self { route: Route::Direct, ..self.apart() }
+    }
+
+    /// Clients of their own with the same trust that go through `proxy`.
+    #[must_use]
+    pub fn through(&self, proxy: Proxy) -> Self {
+        Self { route: Route::Proxy(proxy), ..self.apart() }
+    }
+
+    /// Clients of their own that trust `roots` too.
+    #[must_use]
+    pub fn also_trusting(&self, roots: Vec<Certificate>) -> Self {
+        let all = self.roots.iter().cloned().chain(roots).collect();
+        Self { roots: Arc::new(all), ..self.apart() }
     }
 
     /// The same, without what was built already.
@@ -67,7 +103,7 @@ impl Clients {
     /// Whether these clients refuse private addresses.
     #[must_use]
     pub fn are_public_only(&self) -> bool {
-        self.public_only
+        matches!(self.route, Route::Public)
     }
 
     /// Refuses a URL that these clients must not go to, as far as it says so itself.
@@ -76,7 +112,7 @@ impl Clients {
     ///
     /// [`PrivateAddress`].
     pub fn check(&self, url: &Url) -> Result<(), PrivateAddress> {
-        if self.public_only { guard::check(url) } else { Ok(()) }
+        if self.are_public_only() { guard::check(url) } else { Ok(()) }
     }
 
     /// The client for `url`.
@@ -109,10 +145,11 @@ impl Clients {
         } else {
             builder.tls_certs_only([])
         };
-        let builder = if self.public_only {
-            builder.no_proxy().dns_resolver(Arc::new(guard::PublicOnly))
-        } else {
-            builder
+        let builder = match &self.route {
+            Route::Environment => builder,
+            Route::Proxy(proxy) => builder.proxy(proxy.clone()),
+            Route::Direct => builder.no_proxy(),
+            Route::Public => builder.no_proxy().dns_resolver(Arc::new(guard::PublicOnly)),
         };
         builder.build()
     }

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::{
     delivery::Verdict,
-    http::Clients,
+    http::{Clients, ca},
     name::Name,
     notice::{Notice, NoticeId},
     options::OptionError,
@@ -24,7 +24,6 @@ use crate::{
 };
 
 mod alertmanager;
-mod ca;
 mod dial;
 mod dingtalk;
 mod discord;

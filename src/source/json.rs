@@ -91,7 +91,7 @@ struct Walking<'s> {
 
 impl Json {
     fn build(mut build: Build) -> Result<Self, OptionError> {
-        let checked = options::check(std::mem::take(&mut build.options))?;
+        let checked = options::check(&mut build)?;
         let info = SourceInfo {
             name: build.name.clone(),
             kind: KIND.name.to_owned(),
@@ -101,14 +101,15 @@ impl Json {
         let client = cloud::Checked {
             region: checked.region,
             endpoint: checked.endpoint.clone(),
-            project_id: checked.project_id,
+            project: checked.project,
             page_size: 0,
             check_total: false,
-            credential: Box::new(checked.credential),
+            credential: checked.who.credential,
+            clients: checked.clients,
         };
         Ok(Self {
             info,
-            client: Client::new(client, &build),
+            client: Client::new(client, &build).dressed(checked.who.dress),
             endpoint: checked.endpoint,
             path: checked.path,
             query: checked.query,
@@ -132,7 +133,7 @@ impl Json {
         let (mut tries, mut fresh) = (0, 0);
         loop {
             let fault = match self.client.try_whole(&ask).await {
-                Ok((headers, body)) => match self.take(&body, walking, &mut fresh) {
+                Ok((headers, body)) => match self.take(&body, walking, &mut fresh).await {
                     Ok(page) => return Ok((page, fresh, headers)),
                     Err(fault) => fault,
                 },
@@ -149,7 +150,12 @@ impl Json {
     }
 
     /// Hands the failures of a page to the sift, and adds to `fresh` the rows that were not met.
-    fn take(&self, body: &[u8], walking: &mut Walking<'_>, fresh: &mut u64) -> Result<Page, Fault> {
+    async fn take(
+        &self,
+        body: &[u8],
+        walking: &mut Walking<'_>,
+        fresh: &mut u64,
+    ) -> Result<Page, Fault> {
         let before = walking.rows;
         let mut rows = before;
         let text = String::from_utf8_lossy(body);
@@ -183,7 +189,7 @@ impl Json {
         if page.list || page.total.is_some_and(|total| total <= before) {
             return Ok(page);
         }
-        let quoted = self.client.quote(body);
+        let quoted = self.client.quote(body).await;
         let quoted = quoted.map(|quoted| format!(", but says {quoted}")).unwrap_or_default();
         Err(odd(false, format!("the answer holds no list at \"{}\"{quoted}", self.rows.list)))
     }

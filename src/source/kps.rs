@@ -10,6 +10,7 @@ use super::{
     huawei::{
         client::Client,
         options::{self, Options, Service},
+        project::Description,
         walk::{LIMITS, List},
     },
 };
@@ -40,21 +41,16 @@ const SERVICE: Service = Service { host: "kms" };
 
 #[derive(Debug)]
 struct Kps {
-    info: SourceInfo,
+    description: Description,
     client: Client,
     list: List,
 }
 
 impl Kps {
     fn build(mut build: Build) -> Result<Self, OptionError> {
-        let checked = options::check(std::mem::take(&mut build.options), SERVICE)?;
+        let checked = options::check(&mut build, SERVICE)?;
         Ok(Self {
-            info: SourceInfo {
-                name: build.name.clone(),
-                kind: KIND.name.to_owned(),
-                region: checked.region.clone(),
-                project_id: checked.project_id.clone(),
-            },
+            description: checked.describe(build.name.clone(), KIND.name),
             list: List {
                 path: "/v3/{project_id}/failed-tasks",
                 query: Vec::new(),
@@ -71,7 +67,7 @@ impl Kps {
 #[async_trait]
 impl Source for Kps {
     fn info(&self) -> &SourceInfo {
-        &self.info
+        self.description.with(self.client.project_id())
     }
 
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {

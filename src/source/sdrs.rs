@@ -14,7 +14,8 @@ use super::{
     Build, Kind, Source, SourceError,
     huawei::{
         client::Client,
-        options::{self, Service, is_word},
+        options::{self, Service, is_project_id},
+        project::Description,
         walk::{LIMITS, List},
     },
 };
@@ -108,7 +109,7 @@ fn schema() -> schemars::Schema {
 
 #[derive(Debug)]
 struct Sdrs {
-    info: SourceInfo,
+    description: Description,
     client: Client,
     list: List,
 }
@@ -119,15 +120,15 @@ impl Sdrs {
         let (own, shared): (toml::Table, toml::Table) =
             table.into_iter().partition(|(key, _)| OWN_KEYS.contains(&key.as_str()));
         let Own { server_group_id, failure_status } = crate::options::parse(own)?;
-        let checked = options::check(shared, SERVICE)?;
+        build.options = shared;
+        let checked = options::check(&mut build, SERVICE)?;
         if PAGE_SIZE_MAX < checked.page_size {
             let problem = "must be at most 1000: the service gives no more at a time";
             return Err(OptionError::new("page_size", problem));
         }
         let mut query = Vec::new();
         if let Some(group) = server_group_id {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-            if !is_word(&group, plain) {
+            if !is_project_id(&group) {
                 let problem = "must be a protection group's id: letters, digits, `_` and `-`";
                 return Err(OptionError::new("server_group_id", problem));
             }
@@ -135,12 +136,7 @@ impl Sdrs {
         }
         query.extend(failure_status.map(|way| ("failure_status", way.as_str().to_owned())));
         Ok(Self {
-            info: SourceInfo {
-                name: build.name.clone(),
-                kind: KIND.name.to_owned(),
-                region: checked.region.clone(),
-                project_id: checked.project_id.clone(),
-            },
+            description: checked.describe(build.name.clone(), KIND.name),
             list: List {
                 path: "/v1/{project_id}/task-center/failure-jobs",
                 query,
@@ -157,7 +153,7 @@ impl Sdrs {
 #[async_trait]
 impl Source for Sdrs {
     fn info(&self) -> &SourceInfo {
-        &self.info
+        self.description.with(self.client.project_id())
     }
 
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {

@@ -128,7 +128,7 @@ impl List {
         let mut tries = 0;
         loop {
             let fault = match client.try_once(&ask).await {
-                Ok(body) => match self.take(client, &body, offset, (sift, &mut fresh)) {
+                Ok(body) => match self.take(client, &body, offset, (sift, &mut fresh)).await {
                     Ok(page) => return Ok((page, fresh)),
                     Err(fault) => fault,
                 },
@@ -141,7 +141,7 @@ impl List {
     }
 
     /// Hands the rows of a page to `sift`, and adds to `fresh` those that this walk met first.
-    fn take(
+    async fn take(
         &self,
         client: &Client,
         body: &[u8],
@@ -166,7 +166,7 @@ impl List {
         if page.list || page.total.is_some_and(|total| total <= offset) {
             return Ok(page);
         }
-        let quoted = client.quote(body);
+        let quoted = client.quote(body).await;
         let quoted = quoted.map(|quoted| format!(", but says {quoted}")).unwrap_or_default();
         Err(odd(false, format!("the answer holds no tasks{quoted}")))
     }

@@ -1,10 +1,8 @@
 //! Who we are to a list that is not the cloud's, and what must not be shown of its address.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -13,9 +11,9 @@ use toml::{Table, Value};
 use crate::{
     options::{self, OptionError, SecretRef},
     secret::Secret,
-    source::{
-        SourceError,
-        huawei::credential::{self, Auth, Call, Credential},
+    source::huawei::{
+        client::Dress,
+        credential::{self, Auth, Credential, Setting},
     },
 };
 
@@ -95,16 +93,17 @@ impl JsonSchema for AnyAuth {
     }
 }
 
-/// Headers that are always the same, on top of those of the cloud's credential if there is one.
+/// Who we are, and what goes along with each request.
 #[derive(Debug)]
-pub(super) struct Fixed {
-    /// All are marked as sensitive.
-    headers: HeaderMap,
-    secrets: Vec<Secret>,
-    cloud: Option<Box<dyn Credential>>,
+pub(super) struct Who {
+    pub(super) dress: Dress,
+    /// Nobody's, unless the list is the cloud's.
+    pub(super) credential: Box<dyn Credential>,
+    /// Whether requests are signed for a project of the cloud.
+    pub(super) is_cloud: bool,
 }
 
-impl Fixed {
+impl Who {
     /// Reads the tables `auth` and `headers`, and their secrets. `shy` are parts of the address
     /// that are not to be repeated either.
     ///
@@ -113,31 +112,27 @@ impl Fixed {
     /// The first problem, with its dotted key.
     pub(super) fn read(
         auth: Option<Table>,
-        headers: &std::collections::BTreeMap<String, SecretRef>,
-        shy: Vec<Secret>,
+        headers: &BTreeMap<String, SecretRef>,
+        (setting, shy): (&Setting, Vec<Secret>),
     ) -> Result<Self, OptionError> {
-        let mut fixed = Self { headers: HeaderMap::new(), secrets: shy, cloud: None };
+        let dress = Dress { who: "the service", headers: HeaderMap::new(), secrets: shy };
+        let mut who = Self { dress, credential: credential::nobody(), is_cloud: false };
         for (name, value) in headers {
             let path = format!("headers.{name}");
             let secret = value.read().map_err(|problem| OptionError::new(&path, problem))?;
-            fixed.add(&path, name, &secret)?;
+            who.add(&path, name, &secret)?;
             // Most are no secrets, such as a version; what is short may occur anywhere.
             if SHY_BYTES_MIN <= secret.expose().len() {
-                fixed.secrets.push(secret);
+                who.dress.secrets.push(secret);
             }
         }
         if let Some(table) = auth {
-            fixed.identify(table)?;
+            who.identify(table, setting)?;
         }
-        Ok(fixed)
+        Ok(who)
     }
 
-    /// Whether requests are signed for a project of the cloud.
-    pub(super) fn is_cloud(&self) -> bool {
-        self.cloud.is_some()
-    }
-
-    fn identify(&mut self, mut table: Table) -> Result<(), OptionError> {
+    fn identify(&mut self, mut table: Table, setting: &Setting) -> Result<(), OptionError> {
         let kind = match table.get(KIND_KEY) {
             Some(Value::String(kind)) => kind.clone(),
             _ => String::new(),
@@ -149,7 +144,8 @@ impl Fixed {
                 }
                 error
             };
-            self.cloud = Some(credential::build(table).map_err(named)?);
+            self.credential = credential::build(table, setting).map_err(named)?;
+            self.is_cloud = true;
             return Ok(());
         }
         table.remove(KIND_KEY);
@@ -162,7 +158,7 @@ impl Fixed {
                 let Bearer { token } = options::parse(table).map_err(inside)?;
                 let token = read("auth.token", &token)?;
                 let value = Secret::new(format!("Bearer {}", token.expose()));
-                self.secrets.push(token);
+                self.dress.secrets.push(token);
                 self.add("auth.token", "authorization", &value)
             }
             "basic" => {
@@ -173,14 +169,14 @@ impl Fixed {
                 let password = read("auth.password", &password)?;
                 let pair = STANDARD.encode(format!("{username}:{}", password.expose()));
                 let value = Secret::new(format!("Basic {pair}"));
-                self.secrets.extend([password, Secret::new(pair)]);
+                self.dress.secrets.extend([password, Secret::new(pair)]);
                 self.add("auth.password", "authorization", &value)
             }
             "header" => {
                 let Header { name, secret } = options::parse(table).map_err(inside)?;
                 let secret = read("auth.secret", &secret)?;
                 self.add("auth.name", &name, &secret)?;
-                self.secrets.push(secret);
+                self.dress.secrets.push(secret);
                 Ok(())
             }
             _ if table.is_empty() => Ok(()),
@@ -198,7 +194,7 @@ impl Fixed {
         let mut value = HeaderValue::from_str(value.expose())
             .map_err(|_| wrong("must not hold line breaks or non-ASCII"))?;
         value.set_sensitive(true);
-        if self.headers.insert(name, value).is_some() {
+        if self.dress.headers.insert(name, value).is_some() {
             return Err(wrong("is a header that is given twice"));
         }
         Ok(())
@@ -214,20 +210,4 @@ fn read(key: &str, place: &SecretRef) -> Result<Secret, OptionError> {
         return Err(OptionError::new(key, "is empty"));
     }
     Ok(secret)
-}
-
-#[async_trait]
-impl Credential for Fixed {
-    async fn authorize(&self, call: &Call<'_>, now: Timestamp) -> Result<HeaderMap, SourceError> {
-        let mut headers = self.headers.clone();
-        if let Some(cloud) = &self.cloud {
-            headers.extend(cloud.authorize(call, now).await?);
-        }
-        Ok(headers)
-    }
-
-    fn secrets(&self) -> Vec<&str> {
-        let cloud = self.cloud.iter().flat_map(|cloud| cloud.secrets());
-        self.secrets.iter().map(Secret::expose).chain(cloud).collect()
-    }
 }

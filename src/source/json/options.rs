@@ -1,22 +1,31 @@
 //! The keys of a `kind = "json"` source.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
 use super::{
-    auth::{AnyAuth, Fixed, SHY_BYTES_MIN},
+    auth::{AnyAuth, SHY_BYTES_MIN, Who},
     paging::{Paging, RawPaging},
     pointer::Pointer,
     query::Value,
     rows::{Only, RawRow, Rows, TimeForm},
 };
 use crate::{
+    http::Clients,
     options::{self, OptionError, SecretRef},
     secret::Secret,
-    source::huawei::options::{is_loopback, is_word},
+    source::{
+        Build,
+        huawei::{
+            credential::Setting,
+            endpoint::is_loopback,
+            options::{clients, iam_of, is_project_id},
+            project::Project,
+        },
+    },
 };
 
 /// Most keys of `query` and of `headers`. A request line of these fits every server.
@@ -43,6 +52,11 @@ pub(super) struct Options {
     /// Allows an `http` address that is not this host. Default: false.
     #[serde(default)]
     insecure: bool,
+    /// An HTTP proxy, such as `http://proxy.example:3128`, or `none`. Default: the one that
+    /// `HTTPS_PROXY` and its like name.
+    proxy: Option<SecretRef>,
+    /// PEM file of certificates to trust beside those of the host.
+    ca_file: Option<PathBuf>,
     /// For routes and notices, and for `{region}`. Default: none.
     region: Option<String>,
     /// For routes and notices, for `{project_id}`, and for the cloud's signatures. Default: none.
@@ -67,6 +81,8 @@ pub(super) struct Options {
 pub(super) struct Checked {
     pub(super) region: String,
     pub(super) project_id: String,
+    pub(super) project: Project,
+    pub(super) clients: Clients,
     /// Scheme, host and port.
     pub(super) endpoint: Url,
     /// Percent-encoded.
@@ -74,16 +90,16 @@ pub(super) struct Checked {
     pub(super) query: Vec<(String, Value)>,
     pub(super) paging: Paging,
     pub(super) rows: Rows,
-    pub(super) credential: Fixed,
+    pub(super) who: Who,
 }
 
-/// Reads the table, applies the rules documented on each key, and reads the secrets.
+/// Reads the table of `build`, applies the rules documented on each key, and reads the secrets.
 ///
 /// # Errors
 ///
 /// The first problem, with its key.
-pub(super) fn check(table: toml::Table) -> Result<Checked, OptionError> {
-    let raw: Options = options::parse(table)?;
+pub(super) fn check(build: &mut Build) -> Result<Checked, OptionError> {
+    let raw: Options = options::parse(std::mem::take(&mut build.options))?;
     let region = word("region", raw.region)?;
     let project_id = word("project_id", raw.project_id)?;
     let paging = raw.paging.check()?;
@@ -108,8 +124,16 @@ pub(super) fn check(table: toml::Table) -> Result<Checked, OptionError> {
             return Err(OptionError::new("query", problem));
         }
     }
-    let credential = Fixed::read(raw.auth, &raw.headers, shy_parts(&url))?;
-    if credential.is_cloud() && project_id.is_empty() {
+    let clients = clients(raw.proxy.as_ref(), raw.ca_file.as_deref(), &build.clients)?;
+    let setting = Setting {
+        clock: build.clock.clone(),
+        iam: iam_of(&region, &clients, build),
+        clients: clients.clone(),
+        region: region.clone(),
+        project_id: Some(project_id.clone()),
+    };
+    let who = Who::read(raw.auth, &raw.headers, (&setting, shy_parts(&url)))?;
+    if who.is_cloud && project_id.is_empty() {
         let problem = "is required: requests are signed for a project";
         return Err(OptionError::new("project_id", problem));
     }
@@ -126,15 +150,15 @@ pub(super) fn check(table: toml::Table) -> Result<Checked, OptionError> {
         time: raw.time,
     };
     rows.check()?;
-    Ok(Checked { region, project_id, endpoint, path, query, paging, rows, credential })
+    let project = Project::new(Some(project_id.clone()), &setting)?;
+    Ok(Checked { region, project_id, project, clients, endpoint, path, query, paging, rows, who })
 }
 
 /// A region's or a project's id: it goes into addresses and headers as it is.
 fn word(key: &str, value: Option<String>) -> Result<String, OptionError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     match value {
         None => Ok(String::new()),
-        Some(word) if is_word(&word, plain) => Ok(word),
+        Some(word) if is_project_id(&word) => Ok(word),
         Some(_) => {
             let problem = "must be 1 to 64 letters, digits, `_` and `-`";
             Err(OptionError::new(key, problem))
@@ -193,13 +217,25 @@ fn shy_parts(url: &Url) -> Vec<Secret> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::{clock::SystemClock, name::Name};
 
     const LEAST: &str = "rows = '/jobs'\nrow = { task_id = '/id' }";
 
+    fn read(table: &str) -> Result<Checked, OptionError> {
+        check(&mut Build {
+            name: Name::parse("prod").unwrap(),
+            options: table.parse().unwrap(),
+            clock: Arc::new(SystemClock),
+            clients: Clients::default(),
+        })
+    }
+
     #[track_caller]
     fn checked(keys: &str, expected: &str) {
-        let shown = match check(format!("{LEAST}\n{keys}").parse().unwrap()) {
+        let shown = match read(&format!("{LEAST}\n{keys}")) {
             Ok(checked) => format!("{} {}", checked.endpoint, checked.path),
             Err(error) => error.to_string(),
         };
@@ -259,7 +295,7 @@ mod tests {
     #[test]
     fn a_row_needs_an_id() {
         let table = "url = 'https://h.example'\nrows = ''\nrow = { task_id = [] }";
-        let error = check(table.parse().unwrap()).err().unwrap();
+        let error = read(table).err().unwrap();
         assert!(error.to_string().starts_with("row.task_id: "), "{error}");
     }
 }

@@ -168,7 +168,7 @@ async fn another_host_gets_nothing_from_us() {
     assert_eq!(server.asked().len(), 1);
     let to = |_, _: &Asked| answer(302, "location: http://127.0.0.1:9/\r\n", "");
     let (shown, server) = walk("", to).await;
-    assert_eq!(shown, "schema: the cloud answered 302");
+    assert_eq!(shown, "schema: the service answered 302");
     assert_eq!(server.asked().len(), 1);
 }
 
@@ -230,7 +230,7 @@ async fn each_way_to_say_who_we_are_is_sent_and_never_shown() {
         let (shown, server) = walk(&format!("auth = {auth}"), script).await;
         assert_eq!(server.asked()[0].header(header), Some(expected));
         assert_eq!(server.asked().len(), 1);
-        assert!(shown.starts_with("auth: the cloud answered 401"), "{shown}");
+        assert!(shown.starts_with("auth: the service answered 401"), "{shown}");
         assert!(!shown.contains("dTpzM2NyZXQ"), "{shown}");
     }
 }
