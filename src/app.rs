@@ -13,7 +13,7 @@ use crate::{
     config::{Config, ConfigError},
     decide::diff::DiffPolicy,
     exit::Exit,
-    http::Clients,
+    http::{Clients, Paces},
     store::{self, Store, StoreError},
     worker::{Outlet, Watched, Worker, deliver::Lane},
 };
@@ -54,7 +54,7 @@ pub async fn open_store(config: &Config, holder: &str) -> Result<Arc<dyn Store>,
 /// [`ConfigError`].
 pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigError> {
     let clock = clock();
-    let clients = Clients::default();
+    let clients = Clients::default().paced(Paces::of(config.worker.host_limit));
     let sources = config.build_sources(&clock, &clients)?;
     let sinks = config.build_sinks(&clients)?;
     let rules = Arc::new(config.rules());

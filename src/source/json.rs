@@ -226,6 +226,10 @@ impl Source for Json {
         &self.info
     }
 
+    fn origin(&self) -> &str {
+        self.client.origin()
+    }
+
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
         let mut walking = Walking {
             sift,

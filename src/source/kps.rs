@@ -70,6 +70,10 @@ impl Source for Kps {
         self.description.with(self.client.project_id())
     }
 
+    fn origin(&self) -> &str {
+        self.client.origin()
+    }
+
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
         self.list.walk(&self.client, sift).await
     }

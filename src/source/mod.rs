@@ -89,6 +89,12 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// Which list this is.
     fn info(&self) -> &SourceInfo;
 
+    /// Scheme, host and port of whom it asks. Sources of one host share its budget of requests, and
+    /// wait for it one by one while it does not answer. Empty: it shares with nobody.
+    fn origin(&self) -> &str {
+        ""
+    }
+
     /// Walks the list once, handing every row to `sift`.
     ///
     /// # Errors

@@ -26,10 +26,10 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    http::{self, Chain, Clients},
+    http::{self, Chain, Clients, Pace},
     huawei::sign,
     secret::Secret,
-    source::Build,
+    source::{Build, FaultClass, SourceError},
 };
 
 /// Tries for one call, the first one included.
@@ -101,6 +101,8 @@ pub(in crate::source) struct Client {
     clients: Clients,
     strikes: Mutex<Strikes>,
     dress: Dress,
+    /// That of the host, shared with other sources.
+    pace: Option<Arc<Pace>>,
 }
 
 /// What goes along with each request beside the identity.
@@ -123,22 +125,29 @@ impl Default for Dress {
 impl Client {
     /// A client for what was `checked`. `build` gives the process's clock and HTTP clients.
     pub(in crate::source) fn new(checked: Checked, build: &Build) -> Self {
+        let origin = http::origin(&checked.endpoint);
         Self {
             clock: Arc::clone(&build.clock),
             patience: PATIENCE,
-            origin: http::origin(&checked.endpoint),
             endpoint: checked.endpoint,
             project: checked.project,
             credential: checked.credential,
             clients: checked.clients,
             strikes: Mutex::default(),
             dress: Dress::default(),
+            pace: build.clients.paces().host(&origin),
+            origin,
         }
     }
 
     /// The same with something more to go along.
     pub(in crate::source) fn dressed(self, dress: Dress) -> Self {
         Self { dress, ..self }
+    }
+
+    /// Scheme, host and port.
+    pub(in crate::source) fn origin(&self) -> &str {
+        &self.origin
     }
 
     fn secrets<'a>(&'a self, identity: &'a Identity) -> Vec<&'a str> {
@@ -241,11 +250,15 @@ impl Client {
             .header(CONTENT_TYPE, "application/json")
             .headers(self.dress.headers.clone())
             .headers(headers);
+        if let Some(pace) = &self.pace {
+            pace.turn().await.map_err(|wait| self.paused(wait))?;
+        }
         let response =
             request.send().await.map_err(|error| fault::of_silence(error, &self.origin))?;
         let status = response.status();
         let headers = response.headers().clone();
         if status.is_success() {
+            self.pace.iter().for_each(|pace| pace.answered());
             let body = http::read_capped(response, ask.bytes_max).await;
             let body = body.map_err(|error| fault::of_body(error, &self.origin))?;
             return Ok((headers, body));
@@ -259,7 +272,20 @@ impl Client {
             body: &body,
             secrets: &self.secrets(identity),
         };
-        Err(fault::of_refusal(&refusal, self.clock.now()))
+        let fault = fault::of_refusal(&refusal, self.clock.now());
+        if let Some(pace) = self.pace.as_ref().filter(|_| status.as_u16() == 429) {
+            pace.refused(fault.error.retry_after);
+        }
+        Err(fault)
+    }
+
+    /// Not asked, since the host's budget is spent or it wants a pause.
+    fn paused(&self, wait: Duration) -> Fault {
+        let seconds = wait.as_secs().max(1);
+        let what = format!("{} is not asked for another {seconds} s", self.origin);
+        let mut error = SourceError::new(FaultClass::Throttled, what);
+        error.retry_after = Some(wait);
+        Fault::last(error)
     }
 
     /// `code: message` of an answer that says "200" and means something else.
