@@ -269,5 +269,36 @@ impl Source for Json {
     }
 }
 
+/// Reads an answer in several ways, for the fuzz target.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(text: &str) {
+    use crate::options;
+    const WAYS: [&str; 2] = [
+        "rows = '/a'\ntotal = '/n'\nrow = { task_id = '/i', failed_at = '/t', error_message = '/m/x' }\n\
+         paging = { kind = 'cursor', next = '/c' }",
+        "rows = ''\ntime = 's'\nonly = { at = '/s', is = ['f'] }\n\
+         row = { task_id = ['/i', '/0'], failed_at = '/t', server_name = '/1/0' }",
+    ];
+    for way in WAYS {
+        let table = format!("url = 'https://h.example/a'\n{way}").parse().expect("TOML");
+        let options: Options = options::parse(table).expect("known keys");
+        let (rows, paging) = options.for_fuzzing();
+        let mut count = 0;
+        let page = rows.read(text, &mut |row, _| {
+            count += 1;
+            drop((row.key(), row.to_task()));
+        });
+        if let Ok(page) = page {
+            assert!(page.named == 0 || page.rows == count, "every row is handed on");
+            let progress = Progress { rows: page.rows, fresh: 0 };
+            let url = Url::parse("https://h.example/a").expect("a URL");
+            drop(paging.after(&Mark::Start, &page, progress, (&url, &HeaderMap::new())));
+        }
+    }
+}
+
+#[cfg(fuzzing)]
+pub(super) use paging::next_in as fuzz_links;
+
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,9 @@ use crate::{
 
 mod page;
 
+#[cfg(fuzzing)]
+pub(super) use page::read as read_page;
+
 pub(super) const KIND: Kind = Kind {
     name: "kps",
     summary: "Key Pair Service: tasks that failed to bind, unbind, reset or replace a key pair",

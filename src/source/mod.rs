@@ -23,6 +23,8 @@ use crate::{
     options::OptionError,
 };
 
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod huawei;
 mod json;
 mod kps;

@@ -27,6 +27,9 @@ use crate::{
 
 mod page;
 
+#[cfg(fuzzing)]
+pub(super) use page::read as read_page;
+
 pub(super) const KIND: Kind = Kind {
     name: "sdrs",
     summary: "Storage Disaster Recovery Service: tasks that failed on protection groups and in them",

@@ -262,7 +262,8 @@ fn next_link(headers: &HeaderMap) -> Option<String> {
     headers.get_all("link").iter().filter_map(|value| value.to_str().ok()).find_map(next_in)
 }
 
-fn next_in(links: &str) -> Option<String> {
+/// The same in one header.
+pub(super) fn next_in(links: &str) -> Option<String> {
     let mut rest = links;
     while let Some((_, after)) = rest.split_once('<') {
         let (target, parameters) = after.split_once('>')?;

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -115,5 +116,37 @@ fn times_are_read_as_they_are_written() {
         (TimeForm::Rfc3339, "1523342130", None),
     ] {
         assert_eq!(form.read(serde_json::from_str(json).unwrap()), expected, "{form:?} {json}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_answer_panics_and_no_row_is_lost(
+        head in "[\\PC]{0,20}",
+        values in prop::collection::vec(
+            prop_oneof![
+                Just("null".to_owned()),
+                Just("[[]]".to_owned()),
+                Just("{\"id\":\"\\ud800\"}".to_owned()),
+                any::<i64>().prop_map(|number| format!("{{\"id\":{number}}}")),
+                any::<String>().prop_map(|text| json!({ "id": text, "why": {"code": 1} }).to_string()),
+                any::<f64>().prop_map(|number| json!(number).to_string()),
+            ],
+            0..20,
+        ),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let rows = rows("error_code = '/why/code'\nfailed_at = '/id'");
+        let text = format!("{{\"head\":{},\"jobs\":[{}]}}", json!(head), values.join(","));
+        let (page, shown) = read(&rows, &text);
+        let page = page.unwrap();
+        prop_assert_eq!(page.rows, u64::try_from(values.len()).unwrap());
+        prop_assert!(page.named == 0 || shown.len() == values.len());
+        let mut at = cut.index(text.len() + 1);
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        drop(read(&rows, &text[..at]));
+        drop(read(&rows, &head));
     }
 }
