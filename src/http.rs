@@ -16,6 +16,8 @@ use reqwest::{
 };
 use url::Url;
 
+use crate::options;
+
 pub mod ca;
 mod guard;
 mod pace;
@@ -121,6 +123,18 @@ impl Clients {
         matches!(self.route, Route::Public)
     }
 
+    /// The proxy by which these clients go to `url`, in words; `None` if they go there directly.
+    ///
+    /// What the environment exempts by `NO_PROXY` is not looked at.
+    #[must_use]
+    pub fn proxy_of(&self, url: &Url) -> Option<String> {
+        match &self.route {
+            Route::Environment => environment_proxy(url.scheme()),
+            Route::Proxy(_) => Some("the proxy that is set for it".to_owned()),
+            Route::Direct | Route::Public => None,
+        }
+    }
+
     /// Refuses a URL that these clients must not go to, as far as it says so itself.
     ///
     /// # Errors
@@ -174,6 +188,17 @@ impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clients")
     }
+}
+
+/// Which variable of the environment names a proxy for a scheme.
+#[must_use]
+pub fn environment_proxy(scheme: &str) -> Option<String> {
+    let names = match scheme {
+        "https" => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+        _ => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+    };
+    let set = |name: &&str| options::env(name).is_some_and(|value| !value.is_empty());
+    names.iter().find(|name| set(name)).map(|name| format!("the proxy that {name} names"))
 }
 
 /// Names the process's one provider of cryptography. Needed before any client is built.

@@ -15,6 +15,8 @@ use crate::{
 
 mod check;
 mod demo;
+mod doctor;
+mod findings;
 mod hush;
 mod look;
 mod once;
@@ -82,6 +84,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Check the config
     Check(check::Args),
+    /// Look at everything that has to be right: host, store, sources, sinks
+    Doctor,
     /// Run a simulated cloud
     Simulate(simulate::Args),
     /// The lists that are watched
@@ -173,6 +177,10 @@ async fn dispatch(global: Global, command: Command) -> Exit {
         Command::Schema => out::json(&crate::config::schema()),
         Command::Version => out::line(concat!("taskbell ", env!("CARGO_PKG_VERSION"))),
         Command::Sink(look::SinkCommand::Kinds) => look::kinds(global.output),
+        Command::Doctor => {
+            let config = Config::load(global.config.as_deref());
+            Box::pin(doctor::run(config.as_ref(), global.output)).await
+        }
         command => match Config::load(global.config.as_deref()) {
             Ok(config) => with_config(&global, &config, command).await,
             Err(error) => out::fail(&error, None, Exit::ConfigInvalid),

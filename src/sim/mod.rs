@@ -17,6 +17,7 @@ mod gateway;
 mod iam;
 mod kps;
 mod log;
+mod metadata;
 mod random;
 pub mod scenario;
 mod sdrs;
@@ -168,9 +169,12 @@ impl Simulator {
         self.with(|cloud, _| cloud.faults.clear());
     }
 
-    /// Lets every token expire, issued ones and those of the scenario.
+    /// Lets every token and every temporary key expire, issued ones and those of the scenario.
     pub fn expire_tokens(&self) {
-        self.with(|cloud, now| cloud.accounts.expire_tokens(now));
+        self.with(|cloud, now| {
+            cloud.accounts.expire_tokens(now);
+            cloud.metadata.rotate();
+        });
     }
 
     /// The last 10,000 requests, oldest first; control requests are not among them.

@@ -6,9 +6,10 @@
 use async_trait::async_trait;
 
 use super::{
-    Build, Kind, Source, SourceError,
+    Build, Finding, Kind, Source, SourceError,
     huawei::{
         client::Client,
+        examine,
         options::{self, Options, Service},
         project::Description,
         walk::{LIMITS, List},
@@ -79,6 +80,14 @@ impl Source for Kps {
 
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
         self.list.walk(&self.client, sift).await
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        examine::examine(&self.client, &self.list).await
+    }
+
+    fn actions(&self) -> &'static [&'static str] {
+        &["kps:domainKeypairs:getfailtask"]
     }
 }
 

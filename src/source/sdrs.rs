@@ -11,9 +11,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Build, Kind, Source, SourceError,
+    Build, Finding, Kind, Source, SourceError,
     huawei::{
         client::Client,
+        examine,
         options::{self, Service, is_project_id},
         project::Description,
         walk::{LIMITS, List},
@@ -165,6 +166,10 @@ impl Source for Sdrs {
 
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
         self.list.walk(&self.client, sift).await
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        examine::examine(&self.client, &self.list).await
     }
 }
 

@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("silence", &[]),
     ("delivery", &["failure", "name", "notice"]),
     ("options", &["secret"]),
-    ("http", &[]),
+    ("http", &["options"]),
     ("huawei", &["secret"]),
     ("failpoint", &["options"]),
     ("decide", &["delivery", "failure", "name", "notice", "options", "silence", "task", "text"]),

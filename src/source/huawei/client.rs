@@ -93,16 +93,18 @@ impl<'a> Ask<'a> {
 pub(in crate::source) struct Client {
     pub(in crate::source) clock: Arc<dyn Clock>,
     pub(in crate::source) patience: Patience,
-    endpoint: Url,
+    pub(super) endpoint: Url,
     /// Scheme, host and port of the endpoint.
-    origin: String,
-    project: Project,
-    credential: Box<dyn Credential>,
-    clients: Clients,
+    pub(super) origin: String,
+    pub(super) project: Project,
+    pub(super) credential: Box<dyn Credential>,
+    pub(super) clients: Clients,
     strikes: Mutex<Strikes>,
     dress: Dress,
     /// That of the host, shared with other sources.
     pace: Option<Arc<Pace>>,
+    /// Empty if there is only an address.
+    pub(super) region: String,
 }
 
 /// What goes along with each request beside the identity.
@@ -137,6 +139,7 @@ impl Client {
             dress: Dress::default(),
             pace: build.clients.paces().host(&origin),
             origin,
+            region: checked.region,
         }
     }
 

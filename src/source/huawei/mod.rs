@@ -4,6 +4,7 @@
 pub(super) mod client;
 pub(super) mod credential;
 pub(super) mod endpoint;
+pub(super) mod examine;
 pub(super) mod fault;
 mod iam;
 pub(super) mod identity;

@@ -21,6 +21,13 @@ struct Lookup {
     iam: Iam,
 }
 
+impl Lookup {
+    fn of(setting: &Setting) -> Option<Self> {
+        let iam = setting.iam.clone().filter(|_| !setting.region.is_empty())?;
+        Some(Self { region: setting.region.clone(), iam })
+    }
+}
+
 impl Project {
     /// The project with this id, or else the one of the region of `setting`.
     ///
@@ -32,13 +39,10 @@ impl Project {
         setting: &Setting,
     ) -> Result<Self, OptionError> {
         if let Some(id) = id {
-            return Ok(Self { id: OnceCell::new_with(Some(id)), lookup: None });
+            return Ok(Self { id: OnceCell::new_with(Some(id)), lookup: Lookup::of(setting) });
         }
-        match setting.iam.clone().filter(|_| !setting.region.is_empty()) {
-            Some(iam) => {
-                let lookup = Some(Lookup { region: setting.region.clone(), iam });
-                Ok(Self { id: OnceCell::new(), lookup })
-            }
+        match Lookup::of(setting) {
+            Some(lookup) => Ok(Self { id: OnceCell::new(), lookup: Some(lookup) }),
             None => Err(OptionError::new(
                 "project_id",
                 "is required, or `region` to look it up by; `iam_endpoint` if it is not in the \
@@ -72,6 +76,16 @@ impl Project {
             Err(Fault::new(FaultClass::Schema, false, what))
         };
         self.id.get_or_try_init(look).await.map(String::as_str)
+    }
+
+    /// What the identity service says about a project that the cloud refused to show: that it is
+    /// another one than the region's. `None`: nothing of the kind.
+    pub(in crate::source) async fn doubt(&self, identity: &Identity) -> Option<String> {
+        let (id, lookup) = self.known().zip(self.lookup.as_ref())?;
+        let theirs = lookup.iam.project_of(&lookup.region, identity).await.ok()?;
+        let region = &lookup.region;
+        (theirs != id)
+            .then(|| format!("project_id is {id}, but the project of region {region} is {theirs}"))
     }
 }
 

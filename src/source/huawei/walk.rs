@@ -5,6 +5,8 @@
 //! ends the walk too, since older editions of some services ignore `offset` and would repeat
 //! themselves for ever.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 
 use super::{
@@ -106,6 +108,23 @@ impl List {
         };
         let totals = totals.believed(end).filter(|_| self.check_total);
         Ok(Walk { pages, rows, end, totals })
+    }
+
+    /// Reads the beginning of the list: one page, asked for once.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`].
+    pub(in crate::source) async fn first_page(&self, client: &Client) -> Result<Page, Fault> {
+        let mut sift = Sift::new(Arc::default());
+        sift.begin_walk();
+        let limit = self.page_size.to_string();
+        let mut query = vec![("limit", limit.as_str()), ("offset", "0")];
+        query.extend(self.query.iter().map(|(key, value)| (*key, value.as_str())));
+        let bytes_max = self.limits.page_bytes;
+        let ask = Ask { method: Method::GET, path: self.path, query: &query, bytes_max };
+        let body = client.try_once(&ask).await?;
+        self.take(client, &body, 0, (&mut sift, &mut 0)).await
     }
 
     /// The page that begins after `offset` rows, and how many of its rows this walk had not met,

@@ -19,6 +19,7 @@ use crate::{
     },
 };
 
+mod classes;
 mod trouble;
 mod walks;
 
