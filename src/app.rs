@@ -13,7 +13,7 @@ use crate::{
     config::{Config, ConfigError},
     decide::diff::DiffPolicy,
     exit::Exit,
-    http::Clients,
+    http::{Clients, Paces},
     store::{self, Access, Archived, Store, StoreError},
     worker::{Outlet, Watched, Worker, deliver::Lane},
 };
@@ -75,7 +75,7 @@ pub async fn import_store(config: &Config, file: &Path) -> Result<Archived, Stor
 /// [`ConfigError`].
 pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigError> {
     let clock = clock();
-    let clients = Clients::default();
+    let clients = Clients::default().paced(Paces::of(config.worker.host_limit));
     let sources = config.build_sources(&clock, &clients)?;
     let sinks = config.build_sinks(&clients)?;
     let rules = Arc::new(config.rules());

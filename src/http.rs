@@ -20,8 +20,10 @@ use crate::options;
 
 pub mod ca;
 mod guard;
+mod pace;
 
 pub use guard::{PrivateAddress, is_private};
+pub use pace::{Pace, Paces, Rate};
 
 /// Longest wait for a TCP and TLS handshake. Shorter than every request limit, so that a host
 /// that swallows packets is reported as such.
@@ -41,6 +43,7 @@ pub struct Clients {
     roots: Arc<Vec<Certificate>>,
     identity: Option<Identity>,
     route: Route,
+    paces: Paces,
 }
 
 /// How the clients leave this host.
@@ -95,6 +98,18 @@ impl Clients {
     pub fn also_trusting(&self, roots: Vec<Certificate>) -> Self {
         let all = self.roots.iter().cloned().chain(roots).collect();
         Self { roots: Arc::new(all), ..self.apart() }
+    }
+
+    /// The same, with every host asked at this pace.
+    #[must_use]
+    pub fn paced(self, paces: Paces) -> Self {
+        Self { paces, ..self }
+    }
+
+    /// How often hosts are asked.
+    #[must_use]
+    pub fn paces(&self) -> &Paces {
+        &self.paces
     }
 
     /// The same, without what was built already.

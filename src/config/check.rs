@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub(super) mod adapters;
+mod expand;
 mod routes;
 mod sinks;
 mod times;
@@ -82,8 +83,10 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
         let each = sources.into_iter().enumerate();
         let checked: Vec<_> =
             each.map(|(nth, table)| check.source(nth, table, kinds.sources)).collect();
-        checked.into_iter().collect()
+        let checked: Option<Vec<Vec<Source>>> = checked.into_iter().collect();
+        checked.map(|many| many.into_iter().flatten().collect())
     };
+    check.expanded_names(sources.as_deref().unwrap_or_default());
     let sinks = check.many(&mut root, "sink");
     let sink_names = check.names("sink", &sinks);
     let sinks: Option<Vec<Sink>> = {
@@ -346,9 +349,14 @@ impl Check {
         let path = |key: &str| join("worker", key);
         let poll_concurrency =
             self.count(&path("poll_concurrency"), raw.poll_concurrency, CONCURRENCY.clone());
+        let host_limit = self.host_limit(&path("host_limit"), raw.host_limit);
         let grace = Duration::ZERO..=5 * MINUTE;
         let shutdown_grace = self.period(&path("shutdown_grace"), raw.shutdown_grace, grace);
-        Some(Worker { poll_concurrency: poll_concurrency?, shutdown_grace: shutdown_grace? })
+        Some(Worker {
+            poll_concurrency: poll_concurrency?,
+            host_limit: host_limit?.0,
+            shutdown_grace: shutdown_grace?,
+        })
     }
 
     fn period(

@@ -30,7 +30,7 @@ use crate::{
         rules::{Rules, SinkRules, SourceFacts},
         window::Window,
     },
-    http::Clients,
+    http::{Clients, Rate},
     name::Name,
     notice::SourceInfo,
     options::{self, OptionError},
@@ -104,6 +104,8 @@ pub struct Store {
 pub struct Source {
     /// Unique among the sources.
     pub name: Name,
+    /// Which table of the file it is from. One table may stand for several sources.
+    pub table: usize,
     /// What builds it.
     pub kind: &'static source::Kind,
     /// The kind's own keys. May hold literal secrets.
@@ -142,6 +144,8 @@ pub struct Sink {
 pub struct Worker {
     /// Most sources polled at the same time.
     pub poll_concurrency: usize,
+    /// Most requests to one host in a time, over all sources; `None`: as many as it takes.
+    pub host_limit: Option<Rate>,
     /// How long a stop waits for what is in flight.
     pub shutdown_grace: Duration,
 }
@@ -297,7 +301,7 @@ impl Config {
         clock: &Arc<dyn Clock>,
         clients: &Clients,
     ) -> Result<Vec<Box<dyn source::Source>>, ConfigError> {
-        self.build("source", &self.sources, |source| {
+        self.build("source", (&self.sources, |_, source| source.table), |source| {
             (source.kind.build)(source::Build {
                 name: source.name.clone(),
                 options: source.options.clone(),
@@ -313,7 +317,7 @@ impl Config {
     ///
     /// [`ConfigError::Invalid`] with the first problem of each sink.
     pub fn build_sinks(&self, clients: &Clients) -> Result<Vec<Box<dyn sink::Sink>>, ConfigError> {
-        self.build("sink", &self.sinks, |sink| {
+        self.build("sink", (&self.sinks, |nth, _| nth), |sink| {
             (sink.kind.build)(sink::Build {
                 name: sink.name.clone(),
                 options: sink.options.clone(),
@@ -342,17 +346,22 @@ impl Config {
     fn build<I, T>(
         &self,
         table: &str,
-        items: &[I],
+        (items, place): (&[I], impl Fn(usize, &I) -> usize),
         build_one: impl Fn(&I) -> Result<T, OptionError>,
     ) -> Result<Vec<T>, ConfigError> {
         let mut adapters = Vec::with_capacity(items.len());
-        let mut problems = Vec::new();
+        let mut problems: Vec<Problem> = Vec::new();
         for (nth, item) in items.iter().enumerate() {
             match build_one(item) {
                 Ok(adapter) => adapters.push(adapter),
                 Err(error) => {
-                    let (path, problem) = check::in_table(&format!("{table}[{nth}]"), &error);
-                    problems.push(self.places.problem(&path, &problem));
+                    let table = format!("{table}[{}]", place(nth, item));
+                    let (path, problem) = check::in_table(&table, &error);
+                    let problem = self.places.problem(&path, &problem);
+                    // All sources of one table have the same.
+                    if !problems.contains(&problem) {
+                        problems.push(problem);
+                    }
                 }
             }
         }

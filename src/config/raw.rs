@@ -16,11 +16,15 @@ pub(super) use times::{RawDigest, RawMute, RawRemind};
 
 use crate::{
     decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules},
+    http::Rate,
     options::Period,
     render::Language,
 };
 
+mod many;
 mod storm;
+
+pub(super) use many::{RawProjects, RawRate};
 
 pub(super) use storm::{RawLimit, RawStorm, RawStormRule};
 
@@ -98,6 +102,11 @@ pub(super) struct RawSource {
     /// What kind of source it is.
     #[expect(dead_code, reason = "looked up before the table is read, to know its own keys")]
     pub(super) kind: String,
+    /// Regions: the table stands for one source each, called `<name>.<region>`.
+    pub(super) regions: Option<Vec<String>>,
+    /// Ids of projects: the table stands for one source each, called `<name>.<project>`, or
+    /// `<name>.<region>.<project>` with regions. Either a list, or a list for each region.
+    pub(super) projects: Option<RawProjects>,
     /// Time from the start of one poll to the start of the next, 1 s to 1 h. Default "60s".
     #[serde(default = "minute")]
     pub(super) interval: Period,
@@ -245,13 +254,22 @@ pub(super) struct RawWorker {
     /// Most sources polled at the same time, 1 to 256.
     #[schemars(range(min = 1, max = 256))]
     pub(super) poll_concurrency: usize,
+    /// Most requests to one host in a time, over all sources: 1 to 1000 in 1 s to 1 h, or "none".
+    /// Default "10/1s".
+    pub(super) host_limit: RawRate,
     /// How long a stop waits for what is in flight, up to 5 min. Default "20s".
     pub(super) shutdown_grace: Period,
 }
 
 impl Default for RawWorker {
     fn default() -> Self {
-        Self { poll_concurrency: 16, shutdown_grace: Period(Duration::from_secs(20)) }
+        Self {
+            poll_concurrency: 16,
+            // Half of what the key management service, which has the same host as the Key Pair
+            // Service, grants a user.
+            host_limit: RawRate(Some(Rate { count: 10, per: Duration::from_secs(1) })),
+            shutdown_grace: Period(Duration::from_secs(20)),
+        }
     }
 }
 

@@ -44,9 +44,11 @@ pub(super) fn exposed(config: &Config, mode: u32) -> Option<Warning> {
         return None;
     }
     let mut paths = Vec::new();
-    for (nth, source) in config.sources.iter().enumerate() {
-        literals(&format!("source[{nth}]"), &source.options, &mut paths);
+    for source in &config.sources {
+        literals(&format!("source[{}]", source.table), &source.options, &mut paths);
     }
+    // One table may stand for several sources, which follow one another.
+    paths.dedup();
     for (nth, sink) in config.sinks.iter().enumerate() {
         literals(&format!("sink[{nth}]"), &sink.options, &mut paths);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Zone, chinese::Chinese, english::English};
+use super::{Zone, chinese::Chinese, english::English, short};
 use crate::{
     failure::Failure,
     notice::{Count, Coverage, Notice},
@@ -82,6 +82,12 @@ pub(super) enum Label {
     TopErrors,
     TopServers,
     TopSources,
+}
+
+/// What the list itself calls an operation that we have no word for.
+pub(super) fn operation(failure: &Failure) -> Option<String> {
+    let own = &failure.task.text.operate_type;
+    (failure.task.action == Action::Other && !own.is_empty()).then(|| short(own))
 }
 
 /// A language.

@@ -19,6 +19,7 @@ use super::{
     metadata,
     random::Random,
     scenario::{Paging, Scenario},
+    sdrs,
     verify::Signed,
     world::World,
 };
@@ -59,6 +60,7 @@ enum Route {
     DeleteAll(String),
     DeleteOne(String, String),
     ListRunning(String),
+    ListFailureJobs(String),
     QueryTask(String, String),
     Bind { project: String, associate: bool },
     Token,
@@ -96,6 +98,9 @@ impl Route {
                 Self::DeleteOne(own(project), own(id))
             }
             ("GET", ["v3", project, "running-tasks"]) => Self::ListRunning(own(project)),
+            ("GET", ["v1", project, "task-center", "failure-jobs"]) => {
+                Self::ListFailureJobs(own(project))
+            }
             ("GET", ["v3", project, "tasks", id]) => Self::QueryTask(own(project), own(id)),
             ("POST", ["v3", project, "keypairs", verb @ ("associate" | "disassociate")]) => {
                 Self::Bind { project: own(project), associate: *verb == "associate" }
@@ -106,7 +111,7 @@ impl Route {
 
     fn on(&self) -> On {
         match self {
-            Self::ListFailed(_) => On::List,
+            Self::ListFailed(_) | Self::ListFailureJobs(_) => On::List,
             Self::DeleteAll(_) | Self::DeleteOne(..) => On::Delete,
             Self::ListRunning(_) => On::Running,
             Self::QueryTask(..) => On::Task,
@@ -123,6 +128,7 @@ impl Route {
             | Self::DeleteAll(project)
             | Self::DeleteOne(project, _)
             | Self::ListRunning(project)
+            | Self::ListFailureJobs(project)
             | Self::QueryTask(project, _)
             | Self::Bind { project, .. } => Some(project),
             _ => None,
@@ -242,6 +248,10 @@ impl Cloud {
             Route::ListFailed(project) => {
                 let page = kps::Page { query, paging, fault: plan };
                 kps::list_failed(world, project, &page, call.at)
+            }
+            Route::ListFailureJobs(project) => {
+                let page = kps::Page { query, paging, fault: plan };
+                sdrs::list_failed(world, project, &page, call.at)
             }
             Route::DeleteAll(project) => kps::delete_all(world, project),
             Route::DeleteOne(project, id) => kps::delete_one(world, project, id),

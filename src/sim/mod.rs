@@ -1,4 +1,4 @@
-//! A small Huawei Cloud: the Key Pair Service's tasks, IAM, and the gateway in front of them.
+//! A small Huawei Cloud: the tasks of the Key Pair Service and of Storage Disaster Recovery, IAM, and the gateway in front of them.
 //!
 //! It listens on a real socket, checks signatures as strictly as the cloud does, and tells a
 //! story ([`Scenario`]): tasks fail and go, answers come late, cut, wrong or not at all. Tests,
@@ -20,6 +20,7 @@ mod log;
 mod metadata;
 mod random;
 pub mod scenario;
+mod sdrs;
 mod server;
 mod task;
 pub mod verify;

@@ -23,6 +23,9 @@ use crate::{
 
 mod page;
 
+#[cfg(fuzzing)]
+pub(super) use page::read as read_page;
+
 pub(super) const KIND: Kind = Kind {
     name: "kps",
     summary: "Key Pair Service: tasks that failed to bind, unbind, reset or replace a key pair",
@@ -54,7 +57,7 @@ impl Kps {
             description: checked.describe(build.name.clone(), KIND.name),
             list: List {
                 path: "/v3/{project_id}/failed-tasks",
-                query: &[],
+                query: Vec::new(),
                 read: page::read,
                 page_size: checked.page_size,
                 check_total: checked.check_total,
@@ -69,6 +72,10 @@ impl Kps {
 impl Source for Kps {
     fn info(&self) -> &SourceInfo {
         self.description.with(self.client.project_id())
+    }
+
+    fn origin(&self) -> &str {
+        self.client.origin()
     }
 
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {

@@ -23,11 +23,18 @@ use crate::{
     options::OptionError,
 };
 
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod huawei;
+mod json;
 mod kps;
+#[cfg(test)]
+mod peer;
+mod scalar;
+mod sdrs;
 
 /// Every kind of source, in the order that help texts list them.
-pub const KINDS: &[&Kind] = &[&kps::KIND];
+pub const KINDS: &[&Kind] = &[&kps::KIND, &sdrs::KIND, &json::KIND];
 
 /// How a kind of source is named, explained and built.
 pub struct Kind {
@@ -83,6 +90,12 @@ impl fmt::Debug for Build {
 pub trait Source: fmt::Debug + Send + Sync {
     /// Which list this is.
     fn info(&self) -> &SourceInfo;
+
+    /// Scheme, host and port of whom it asks. Sources of one host share its budget of requests, and
+    /// wait for it one by one while it does not answer. Empty: it shares with nobody.
+    fn origin(&self) -> &str {
+        ""
+    }
 
     /// Walks the list once, handing every row to `sift`.
     ///

@@ -94,6 +94,10 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     ///
     /// A poll of more than some thousand changes is several transactions, in an order that is
     /// safe to stop after each; the baseline and the poll's own record come last.
+    ///
+    /// The figures of a poll that changes nothing may follow some seconds later: when it was, and
+    /// that it counts as coverage. The next call that is late enough, or the orderly end, puts
+    /// them on disk; a crash in between forgets them.
     async fn record_poll(&self, poll: PollRecord) -> Result<(), StoreError>;
 
     /// Failures that have no deliveries yet, oldest first and at most about `limit`, and the

@@ -23,6 +23,7 @@ pub mod once;
 pub mod plan;
 pub mod poll;
 pub mod replay;
+mod rota;
 
 /// A source and how it is polled.
 #[derive(Clone, Debug)]

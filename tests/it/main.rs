@@ -14,6 +14,7 @@ mod credentials;
 mod docs;
 mod doctor;
 mod end_to_end;
+mod fleet;
 mod follow_up;
 mod model;
 mod route_commands;

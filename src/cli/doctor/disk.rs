@@ -9,13 +9,14 @@ use std::{
     time::Instant,
 };
 
+use jiff::Timestamp;
 use rustix::fs::{statfs, statvfs};
 
 use crate::{
     cli::findings::{Findings, Line, Mark},
     exit::Exit,
     http::Chain,
-    store::{self, StoreError, StoreLock},
+    store::{self, Access, StoreError, StoreLock},
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -160,7 +161,10 @@ async fn durable(folder: &Path, base: &Path, findings: &mut Findings) {
         let line = Line::new(("store", "flush"), Mark::Failed, detail, advice);
         return findings.push(line, Exit::StoreUnusable);
     }
-    let line = match store::open_sled(&beside, "`taskbell doctor`").await {
+    // Empty, so there is nothing to repair and no time to say.
+    let now = Timestamp::UNIX_EPOCH;
+    let access = Access { folder: &beside, holder: "`taskbell doctor`", repair: false, now };
+    let line = match store::open_sled(access).await {
         Err(error) => failed(&error, "Put store.path on a disk of this host."),
         Ok(store) => {
             drop(store);

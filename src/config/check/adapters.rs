@@ -22,7 +22,7 @@ use crate::{
 
 /// What [`RawSource`] holds. Other keys are the kind's own.
 pub(in crate::config) const SOURCE_KEYS: Shared =
-    &["name", "kind", "interval", "timeout", "first_run", "labels"];
+    &["name", "kind", "regions", "projects", "interval", "timeout", "first_run", "labels"];
 
 /// What [`RawSink`] holds. Other keys are the kind's own.
 pub(in crate::config) const SINK_KEYS: Shared = &[
@@ -59,7 +59,7 @@ impl Check {
         nth: usize,
         mut table: Table,
         kinds: &[&'static source::Kind],
-    ) -> Option<Source> {
+    ) -> Option<Vec<Source>> {
         let path = format!("source[{nth}]");
         let kind = self.kind(&path, &table, kinds, |kind| kind.name);
         let named = kind.map(|kind| (kind.name, kind.schema));
@@ -81,15 +81,20 @@ impl Check {
             self.period(&path, Period(since), SECOND..=RETENTION_MAX);
         }
         self.labels(&join(&path, "labels"), &raw.labels);
-        Some(Source {
-            name: Name::parse(&raw.name).ok()?,
-            kind: kind?,
-            options,
-            interval: interval?,
-            timeout: timeout?,
+        let kind = kind?;
+        let places = self.places_of(&path, &raw, kind, &options)?;
+        let (interval, timeout) = (interval?, timeout?);
+        let each = places.into_iter().map(|place| Source {
+            options: place.options(&options),
+            name: place.name,
+            table: nth,
+            kind,
+            interval,
+            timeout,
             first_run: raw.first_run.0,
-            labels: raw.labels,
-        })
+            labels: raw.labels.clone(),
+        });
+        Some(each.collect())
     }
 
     fn labels(&mut self, path: &str, labels: &BTreeMap<String, String>) {

@@ -61,7 +61,7 @@ fn keys_of_later_versions_are_not_taken_yet() {
         "name = \"ops\"\nkind = \"fake\"\nquota = 1\n",
         &["c.toml:8: sink.ops.quota: is not a known key; known are name, kind, timeout, \
            concurrency, cleared, limit, storm, fallback, fallback_after, language, time_zone, \
-           template, auth, page_size, secret, url"],
+           template, auth, page_size, project_id, region, secret, url"],
     );
     check(
         "",

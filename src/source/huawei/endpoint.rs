@@ -32,7 +32,8 @@ pub(in crate::source) fn check(key: &str, text: &str, insecure: bool) -> Result<
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether only this host answers there.
+pub(in crate::source) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -41,6 +41,8 @@ pub(in crate::source) struct Identity {
 /// What an identity shows.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::source) enum Proof {
+    /// Nothing: the list is not the cloud's, or takes anybody.
+    Nothing,
     /// A token of the identity service, sent as it is.
     Token(Secret),
     /// An access key pair, which signs.
@@ -70,6 +72,7 @@ impl Identity {
     ) -> Result<HeaderMap, SourceError> {
         let mut headers = HeaderMap::new();
         let (access, secret, token) = match &self.proof {
+            Proof::Nothing => return Ok(headers),
             Proof::Token(token) => {
                 insert(&mut headers, "x-auth-token", token.expose(), true)?;
                 return Ok(headers);
@@ -105,6 +108,7 @@ impl Identity {
     /// What must not be repeated if the cloud quotes it in an error.
     pub(in crate::source) fn secrets(&self) -> Vec<&str> {
         match &self.proof {
+            Proof::Nothing => Vec::new(),
             Proof::Token(token) => vec![token.expose()],
             Proof::Keys { access, secret, token } => {
                 let all = [Some(access), Some(secret), token.as_ref()];
@@ -116,6 +120,7 @@ impl Identity {
     /// What it is, for people.
     pub(in crate::source) fn describe(&self) -> &'static str {
         match &self.proof {
+            Proof::Nothing => "nobody",
             Proof::Token(_) => "a token",
             Proof::Keys { token: None, .. } => "an access key",
             Proof::Keys { token: Some(_), .. } => "a temporary access key",

@@ -3,12 +3,13 @@
 
 pub(super) mod client;
 pub(super) mod credential;
-mod endpoint;
+pub(super) mod endpoint;
 pub(super) mod examine;
 pub(super) mod fault;
 mod iam;
 pub(super) mod identity;
 pub(super) mod options;
+pub(super) mod page;
 pub(super) mod project;
 mod region;
 mod strikes;

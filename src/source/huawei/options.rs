@@ -1,6 +1,6 @@
 //! The keys that every source of this cloud has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reqwest::{Certificate, Proxy};
 use schemars::JsonSchema;
@@ -128,7 +128,7 @@ pub(in crate::source) fn check(
         let problem = format!("must be between 1 and {PAGE_SIZE_MAX}");
         return Err(OptionError::new("page_size", problem));
     }
-    let clients = clients(&raw, &build.clients)?;
+    let clients = clients(raw.proxy.as_ref(), raw.ca_file.as_deref(), &build.clients)?;
     let iam = iam.map(|url| Iam::new(url, clients.clone(), build.clock.clone()));
     let setting = Setting {
         clock: build.clock.clone(),
@@ -149,6 +149,11 @@ pub(in crate::source) fn check(
     })
 }
 
+/// The identity service of a region of the public cloud, asked by `clients`.
+pub(in crate::source) fn iam_of(region: &str, clients: &Clients, build: &Build) -> Option<Iam> {
+    Some(Iam::new(region::iam(region)?, clients.clone(), build.clock.clone()))
+}
+
 /// Where the service is, and the identity service if that is known.
 fn places(raw: &Options, service: Service) -> Result<(Url, Option<Url>), OptionError> {
     let wrong = || OptionError::new("region", "must be a region's id, such as \"cn-north-4\"");
@@ -167,16 +172,24 @@ fn places(raw: &Options, service: Service) -> Result<(Url, Option<Url>), OptionE
 }
 
 /// The process's clients, or some of the source's own where it has a proxy or certificates.
-fn clients(raw: &Options, shared: &Clients) -> Result<Clients, OptionError> {
+///
+/// # Errors
+///
+/// What is wrong with `proxy` or `ca_file`.
+pub(in crate::source) fn clients(
+    proxy: Option<&SecretRef>,
+    ca_file: Option<&Path>,
+    shared: &Clients,
+) -> Result<Clients, OptionError> {
     let mut clients = shared.clone();
-    if let Some(path) = &raw.ca_file {
+    if let Some(path) = ca_file {
         let wrong = |problem| OptionError::new("ca_file", problem);
         let roots = ca::read(path).map_err(wrong)?;
         let roots = roots.iter().map(|root| Certificate::from_der(root));
         let roots = roots.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
         clients = clients.also_trusting(roots);
     }
-    let Some(place) = &raw.proxy else { return Ok(clients) };
+    let Some(place) = proxy else { return Ok(clients) };
     let wrong = |problem: String| OptionError::new("proxy", problem);
     let text = place.read().map_err(wrong)?;
     if text.expose() == NO_PROXY {

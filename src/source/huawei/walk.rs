@@ -59,12 +59,12 @@ pub(in crate::source) struct Page {
 }
 
 /// One list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::source) struct List {
     /// As [`Ask::path`].
     pub(in crate::source) path: &'static str,
     /// What is asked for beside `limit` and `offset`.
-    pub(in crate::source) query: &'static [(&'static str, &'static str)],
+    pub(in crate::source) query: Vec<(&'static str, String)>,
     pub(in crate::source) read: Read,
     pub(in crate::source) page_size: u32,
     /// Whether the list's own count is believed.
@@ -120,7 +120,7 @@ impl List {
         sift.begin_walk();
         let limit = self.page_size.to_string();
         let mut query = vec![("limit", limit.as_str()), ("offset", "0")];
-        query.extend_from_slice(self.query);
+        query.extend(self.query.iter().map(|(key, value)| (*key, value.as_str())));
         let bytes_max = self.limits.page_bytes;
         let ask = Ask { method: Method::GET, path: self.path, query: &query, bytes_max };
         let body = client.try_once(&ask).await?;
@@ -137,7 +137,7 @@ impl List {
     ) -> Result<(Page, u64), SourceError> {
         let (limit, from) = (self.page_size.to_string(), offset.to_string());
         let mut query = vec![("limit", limit.as_str()), ("offset", from.as_str())];
-        query.extend_from_slice(self.query);
+        query.extend(self.query.iter().map(|(key, value)| (*key, value.as_str())));
         let ask = Ask {
             method: Method::GET,
             path: self.path,

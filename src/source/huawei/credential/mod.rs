@@ -9,7 +9,11 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{fault::Fault, iam::Iam, identity::Identity};
+use super::{
+    fault::Fault,
+    iam::Iam,
+    identity::{Identity, Proof},
+};
 use crate::{
     clock::Clock,
     http::Clients,
@@ -156,6 +160,11 @@ fn build_at(key: &str, mut table: toml::Table, setting: &Setting) -> Built {
         error.path = format!("{key}{dot}{}", error.path);
         error
     })
+}
+
+/// The identity of nobody, for lists that are not the cloud's.
+pub(in crate::source) fn nobody() -> Box<dyn Credential> {
+    fixed::fixed(Identity::of(Proof::Nothing))
 }
 
 /// Stands for the table `auth` in a JSON Schema.

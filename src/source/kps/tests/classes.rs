@@ -2,10 +2,8 @@
 
 use serde_json::json;
 
-use super::{
-    server::{Asked, Server, answer},
-    *,
-};
+use super::*;
+use crate::source::peer::{Asked, Server, answer};
 
 /// An error in the service's own shape.
 fn error(status: u16, code: &str) -> Vec<u8> {
