@@ -175,6 +175,29 @@ impl<T: Record> Pages<T> {
         }
     }
 
+    /// Visits records in descending order, from the last one below `before` on.
+    pub(super) fn scan_back(
+        &self,
+        kv: &dyn Kv,
+        mut before: u64,
+        mut visit: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        while let Some(last) = before.checked_sub(1) {
+            let Some((key, bytes)) = kv.floor(self.tree, &self.key(last))? else { break };
+            let first =
+                key.strip_prefix(self.prefix.as_slice()).and_then(|key| key.try_into().ok());
+            let Some(first) = first.map(u64::from_be_bytes) else { break };
+            for record in self.decode(&bytes)?.into_iter().rev() {
+                if record.number() < before && visit(record).is_break() {
+                    return Ok(());
+                }
+            }
+            // Lower than before, since the page begins at or below `last`.
+            before = first;
+        }
+        Ok(())
+    }
+
     /// Visits records in ascending order, from the page that would hold `from` on.
     pub(super) fn scan(
         &self,
@@ -284,6 +307,18 @@ mod tests {
                 let notes: BTreeMap<u64, String> =
                     all(&kv, &pages).into_iter().map(|note| (note.0, note.1)).collect();
                 prop_assert_eq!(&notes, &model);
+                for before in [0, 1, 200, u64::MAX] {
+                    let mut back = Vec::new();
+                    pages
+                        .scan_back(&kv, before, |note| {
+                            back.push(note.0);
+                            ControlFlow::Continue(())
+                        })
+                        .unwrap();
+                    let expected: Vec<u64> =
+                        model.range(..before).rev().map(|(number, _)| *number).collect();
+                    prop_assert_eq!(back, expected);
+                }
             }
             prop_assert_eq!(all(&kv, &other), vec![Note(5, "other".into())]);
         }
