@@ -46,6 +46,8 @@ pub(in crate::source) struct Fault {
     pub(in crate::source) error: SourceError,
     /// A refused credential never is: five bad signatures in a row lock the key.
     pub(in crate::source) retryable: bool,
+    /// The cloud's own word for it, such as `KPS.0005`. Empty if it gave none.
+    pub(in crate::source) code: String,
 }
 
 impl Fault {
@@ -55,7 +57,12 @@ impl Fault {
         retryable: bool,
         what: impl Into<String>,
     ) -> Self {
-        Self { error: SourceError::new(class, what), retryable }
+        Self { error: SourceError::new(class, what), retryable, code: String::new() }
+    }
+
+    /// A fault that no further try can mend.
+    pub(in crate::source) fn last(error: SourceError) -> Self {
+        Self { error, retryable: false, code: String::new() }
     }
 
     fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -103,6 +110,7 @@ pub(in crate::source) fn of_refusal(refusal: &Refusal<'_>, now: Timestamp) -> Fa
     }
     let mut fault = Fault::new(class, retryable, what.concat());
     fault.error.retry_after = http::retry_after(headers, now);
+    fault.code = safe(code, CODE_BYTES_MAX, secrets);
     fault
 }
 

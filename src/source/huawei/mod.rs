@@ -1,4 +1,8 @@
-//! What the sources of this cloud share: how a request is authorised, and what a refusal means.
+//! What the sources of this cloud share: where a project's API is, how a request is authorised,
+//! how a list is walked, and what a refusal means.
 
+pub(super) mod client;
 pub(super) mod credential;
 pub(super) mod fault;
+pub(super) mod options;
+pub(super) mod walk;

@@ -16,21 +16,10 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use crate::task::Row;
-
-/// Takes one row after the other.
-pub(super) type Each<'a> = dyn FnMut(&Row<'_>) + 'a;
-
-/// What a page says about itself.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Page {
-    /// Rows on it.
-    pub(super) rows: u64,
-    /// The list's own count. Absent, null, negative and wordy ones are none.
-    pub(super) total: Option<u64>,
-    /// Whether there was a `tasks` at all. Null counts: it is how some servers write "none".
-    pub(super) tasks: bool,
-}
+use crate::{
+    source::huawei::walk::{Each, Page},
+    task::Row,
+};
 
 /// Reads a page, handing its rows to `each`.
 ///
@@ -69,7 +58,7 @@ impl<'de> Visitor<'de> for PageVisitor<'_, '_> {
         while let Some(key) = map.next_key::<Bytes<'de>>()? {
             match &*key.0 {
                 b"tasks" => {
-                    page.tasks = true;
+                    page.list = true;
                     page.rows += map.next_value_seed(TasksVisitor { each: &mut *self.each })?;
                 }
                 b"total" => {

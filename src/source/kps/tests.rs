@@ -1,8 +1,23 @@
+use std::{sync::Arc, time::Duration};
+
 use serde_json::Value;
 
 use self::server::{Asked, Server, task};
 use super::*;
-use crate::{clock::FixedClock, decide::sift::Completeness, name::Name};
+use crate::{
+    clock::{Clock, FixedClock},
+    decide::sift::Completeness,
+    http::{self, Chain, Clients},
+    name::Name,
+    source::{
+        FaultClass,
+        huawei::{
+            client::{Ask, PATIENCE, TRIES},
+            fault::Fault,
+            walk::Limits,
+        },
+    },
+};
 
 mod server;
 mod trouble;
@@ -24,8 +39,8 @@ fn source(origin: &str, keys: &str) -> Kps {
         clients: Clients::default(),
     })
     .unwrap();
-    kps.patience.backoff = [Duration::from_millis(1); PAGE_TRIES - 1];
-    kps.patience.retry_after_max = Duration::from_millis(1);
+    kps.client.patience.backoff = [Duration::from_millis(1); TRIES - 1];
+    kps.client.patience.retry_after_max = Duration::from_millis(1);
     kps
 }
 

@@ -45,7 +45,7 @@ fn row(json: &str, expected: &str) {
 fn the_documented_example_is_read_whole() {
     let example: Value = serde_json::from_str(EXAMPLE).unwrap();
     let (page, rows) = read_all(&example["200"].to_string());
-    assert_eq!(page.unwrap(), Page { rows: 1, total: Some(1), tasks: true });
+    assert_eq!(page.unwrap(), Page { rows: 1, total: Some(1), list: true });
     assert_eq!(
         rows,
         ["id=aee8d2fe-5484-4753-9177-5a38dc15546c type=RUNNING_RESET \
@@ -136,7 +136,7 @@ fn a_page_may_say_little_about_itself() {
         (r#"{"total":{},"tasks":[{},{}],"links":{"next":null}}"#, 2, None, true),
     ] {
         let (page, _) = read_all(text);
-        assert_eq!(page.unwrap(), Page { rows, total, tasks }, "{text}");
+        assert_eq!(page.unwrap(), Page { rows, total, list: tasks }, "{text}");
     }
 }
 

@@ -62,8 +62,8 @@ async fn an_answer_that_is_no_list_is_no_empty_list() {
     for (body, tries, expected) in [
         ("<html>Please log in</html>", 1, no_page),
         ("[]", 1, no_page),
-        ("", PAGE_TRIES, no_page),
-        (r#"{"tasks":[{"task_id":"a"},{"#, PAGE_TRIES, no_page),
+        ("", TRIES, no_page),
+        (r#"{"tasks":[{"task_id":"a"},{"#, TRIES, no_page),
         ("{}", 1, "the answer holds no tasks"),
         (r#"{"total":5}"#, 1, "the answer holds no tasks"),
         (
@@ -110,7 +110,7 @@ async fn a_page_beyond_every_measure_is_refused() {
     for bytes in [stated, unstated] {
         let server = Server::start(move |_, _| bytes.clone()).await;
         let mut kps = source(&server.origin, TOKEN);
-        kps.limits.page_bytes = 100;
+        kps.list.limits.page_bytes = 100;
         let error = kps.walk(&mut sift()).await.unwrap_err();
         assert_eq!(error.class, FaultClass::Schema);
         assert!(Chain(&error).to_string().contains("longer than 100 bytes"), "{error:?}");
@@ -134,7 +134,7 @@ async fn every_try_is_signed_anew() {
     })
     .await;
     let mut kps = source(&server.origin, KEYS);
-    kps.clock = Arc::new(Ticking(AtomicUsize::new(0)));
+    kps.client.clock = Arc::new(Ticking(AtomicUsize::new(0)));
     kps.walk(&mut sift()).await.unwrap();
     let asked = server.asked();
     let header = |name| [asked[0].header(name).unwrap(), asked[1].header(name).unwrap()];
@@ -156,7 +156,7 @@ async fn silence_is_classified_by_its_cause() {
 
     let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut kps = source(&format!("http://{}", mute.local_addr().unwrap()), TOKEN);
-    kps.patience.page = Duration::from_millis(20);
+    kps.client.patience.answer = Duration::from_millis(20);
     let error = kps.walk(&mut sift()).await.unwrap_err();
     assert_eq!(error.class, FaultClass::Timeout, "{}", Chain(&error));
 
@@ -206,4 +206,28 @@ fn a_wait_is_the_longer_of_ours_and_the_services_up_to_a_cap() {
     assert_eq!(wait(1, true, Some(3)), Some(3000));
     assert_eq!(wait(1, true, Some(3600)), Some(10_000));
     assert_eq!(wait(1, false, Some(1)), None);
+}
+
+#[tokio::test]
+async fn a_single_call_is_authorised_and_as_patient_as_a_walk() {
+    let server = Server::start(|number, _| match number {
+        0 => answer(503, "", ""),
+        1 => answer(200, "", "{\"task_status\":\"FAILED_RESET\"}"),
+        _ => answer(400, "", r#"{"error_code":"KPS.0005","error_msg":"not found"}"#),
+    })
+    .await;
+    let kps = source(&server.origin, TOKEN);
+    let query = [("limit", "1"), ("offset", "0")];
+    let mut ask = Ask::object(reqwest::Method::GET, "/v3/{project_id}/tasks/t-1");
+    ask.query = &query;
+    let body = kps.client.ask(&ask).await.unwrap();
+    assert_eq!(body, br#"{"task_status":"FAILED_RESET"}"#);
+    ask.method = reqwest::Method::DELETE;
+    let fault = kps.client.ask(&ask).await.unwrap_err();
+    assert_eq!(fault.error.class, FaultClass::Request);
+    assert_eq!(fault.code, "KPS.0005");
+    let asked = server.asked();
+    assert_eq!(asked.len(), 3);
+    assert!(asked[2].head.starts_with("DELETE /v3/p1/tasks/t-1?limit=1&offset=0 HTTP/1.1"));
+    assert_eq!(asked[2].header("x-auth-token"), Some("s3cret"));
 }

@@ -149,7 +149,7 @@ async fn a_list_without_end_ends_the_walk() {
         })
         .await;
         let mut kps = source(&server.origin, TOKEN);
-        kps.limits = limits;
+        kps.list.limits = limits;
         let mut sift = sift();
         check(&kps.walk(&mut sift).await.unwrap(), &sift, expected);
     }

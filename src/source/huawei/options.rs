@@ -1,4 +1,4 @@
-//! The keys of a `kind = "kps"` source.
+//! The keys that every source of this cloud has.
 
 use std::net::Ipv6Addr;
 
@@ -6,10 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use crate::{
-    options::{self, OptionError},
-    source::huawei::credential::{self, Auth, Credential},
-};
+use super::credential::{self, Auth, Credential};
+use crate::options::{self, OptionError};
 
 /// Rows asked for at a time: the documented default, asked for explicitly.
 const PAGE_SIZE_DEFAULT: u32 = 1000;
@@ -17,14 +15,21 @@ const PAGE_SIZE_DEFAULT: u32 = 1000;
 /// The documentation names no limit. Beyond this, a page no longer fits the time for it.
 const PAGE_SIZE_MAX: u32 = 10_000;
 
+/// One service of the cloud.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::source) struct Service {
+    /// The first label of its host.
+    pub(in crate::source) host: &'static str,
+}
+
 /// As the operator writes it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Options {
+pub(in crate::source) struct Options {
     /// For instance `cn-north-4`. Either this or `endpoint`.
     region: Option<String>,
     /// Scheme, host and port of the service, for regions under another domain and for tests.
-    /// Default: `https://kms.{region}.myhuaweicloud.com`.
+    /// Default: the service's host in `region`.
     endpoint: Option<String>,
     /// Allows an `http` endpoint that is not this host. Default: false.
     #[serde(default)]
@@ -54,15 +59,15 @@ fn check_total_default() -> bool {
 
 /// As the source takes it.
 #[derive(Debug)]
-pub(super) struct Checked {
+pub(in crate::source) struct Checked {
     /// Empty if only an endpoint was given.
-    pub(super) region: String,
-    pub(super) endpoint: Url,
+    pub(in crate::source) region: String,
+    pub(in crate::source) endpoint: Url,
     /// 1 to 64 letters, digits, `_` and `-`: it can stand in a path as it is.
-    pub(super) project_id: String,
-    pub(super) page_size: u32,
-    pub(super) check_total: bool,
-    pub(super) credential: Box<dyn Credential>,
+    pub(in crate::source) project_id: String,
+    pub(in crate::source) page_size: u32,
+    pub(in crate::source) check_total: bool,
+    pub(in crate::source) credential: Box<dyn Credential>,
 }
 
 /// Reads the table, applies the rules documented on each key, and reads the secrets.
@@ -70,10 +75,13 @@ pub(super) struct Checked {
 /// # Errors
 ///
 /// The first problem, with its key.
-pub(super) fn check(table: toml::Table) -> Result<Checked, OptionError> {
+pub(in crate::source) fn check(
+    table: toml::Table,
+    service: Service,
+) -> Result<Checked, OptionError> {
     let raw: Options = options::parse(table)?;
     let endpoint = match (&raw.region, &raw.endpoint) {
-        (Some(region), None) => endpoint_of(region)?,
+        (Some(region), None) => endpoint_of(service, region)?,
         (None, Some(endpoint)) => check_endpoint(endpoint, raw.insecure)?,
         (None, None) => {
             return Err(OptionError::new("region", "is required, or `endpoint` in its place"));
@@ -103,9 +111,9 @@ pub(super) fn check(table: toml::Table) -> Result<Checked, OptionError> {
 
 /// Every region of the public cloud follows one pattern; the European one is under another
 /// domain and needs `endpoint`.
-fn endpoint_of(region: &str) -> Result<Url, OptionError> {
+fn endpoint_of(service: Service, region: &str) -> Result<Url, OptionError> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let url = Url::parse(&format!("https://kms.{region}.myhuaweicloud.com"));
+    let url = Url::parse(&format!("https://{}.{region}.myhuaweicloud.com", service.host));
     url.ok()
         .filter(|_| is_word(region, plain))
         .ok_or_else(|| OptionError::new("region", "must be a region's id, such as \"cn-north-4\""))
@@ -150,12 +158,14 @@ fn is_loopback(url: &Url) -> bool {
 mod tests {
     use super::*;
 
+    const KMS: Service = Service { host: "kms" };
+
     const AUTH: &str = "auth = { kind = 'token', token = 't' }";
 
     #[track_caller]
     fn endpoint(keys: &str, expected: &str) {
         let table = format!("project_id = 'p1'\n{AUTH}\n{keys}");
-        let actual = match check(table.parse().unwrap()) {
+        let actual = match check(table.parse().unwrap(), KMS) {
             Ok(checked) => checked.endpoint.to_string(),
             Err(error) => error.to_string(),
         };
@@ -192,7 +202,7 @@ mod tests {
     #[track_caller]
     fn refused(keys: &str, expected: &str) {
         let table = format!("region = 'cn-north-4'\n{keys}");
-        let error = check(table.parse().unwrap()).expect_err(keys);
+        let error = check(table.parse().unwrap(), KMS).expect_err(keys);
         assert!(error.to_string().starts_with(expected), "{keys}: {error}");
     }
 

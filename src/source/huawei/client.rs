@@ -1,0 +1,190 @@
+//! One project's API at one endpoint, asked as one identity.
+//!
+//! A call is tried a few times within seconds, authorised anew each time. What cannot get better
+//! within seconds, above all a refused credential, ends it at once; the next poll is the next
+//! try.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{
+    Method,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use tracing::debug;
+use url::Url;
+
+use super::{
+    credential::{Call, Credential},
+    fault::{self, Fault, Refusal},
+    options::Checked,
+};
+use crate::{
+    clock::Clock,
+    http::{self, Chain, Clients},
+    huawei::sign,
+    source::{Build, FaultClass, SourceError},
+};
+
+/// Tries for one call, the first one included.
+pub(in crate::source) const TRIES: usize = 4;
+
+/// Most bytes of an answer that holds one object and no list.
+pub(in crate::source) const OBJECT_BYTES_MAX: usize = 1024 * 1024;
+
+/// What stands in a path for the project's id.
+const PROJECT: &str = "{project_id}";
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::source) struct Patience {
+    /// For one try: to connect, to be answered and to read it all.
+    pub(in crate::source) answer: Duration,
+    /// Before the second, third, … try.
+    pub(in crate::source) backoff: [Duration; TRIES - 1],
+    /// The service's own wish is obeyed up to this. Longer ones are for the next poll.
+    pub(in crate::source) retry_after_max: Duration,
+}
+
+pub(in crate::source) const PATIENCE: Patience = Patience {
+    answer: Duration::from_secs(20),
+    backoff: [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)],
+    retry_after_max: Duration::from_secs(10),
+};
+
+impl Patience {
+    /// The wait after the try number `tries` failed with `fault`; `None`: no further try.
+    pub(in crate::source) fn wait(&self, tries: usize, fault: &Fault) -> Option<Duration> {
+        let base = self.backoff.get(tries.saturating_sub(1)).filter(|_| fault.retryable)?;
+        let wish = fault.error.retry_after.unwrap_or_default().min(self.retry_after_max);
+        Some(wish.max(*base))
+    }
+}
+
+/// One question to the API.
+#[derive(Clone, Debug)]
+pub(in crate::source) struct Ask<'a> {
+    /// `GET` or `DELETE`: what may be asked twice.
+    pub(in crate::source) method: Method,
+    /// Begins with `/`, percent-encoded; `{project_id}` stands for the project's id.
+    pub(in crate::source) path: &'a str,
+    /// Not encoded.
+    pub(in crate::source) query: &'a [(&'a str, &'a str)],
+    /// A longer answer is refused.
+    pub(in crate::source) bytes_max: usize,
+}
+
+impl<'a> Ask<'a> {
+    /// Asks for one object.
+    #[cfg_attr(not(test), expect(dead_code, reason = "single calls come with the next source"))]
+    pub(in crate::source) fn object(method: Method, path: &'a str) -> Self {
+        Self { method, path, query: &[], bytes_max: OBJECT_BYTES_MAX }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::source) struct Client {
+    pub(in crate::source) clock: Arc<dyn Clock>,
+    pub(in crate::source) patience: Patience,
+    endpoint: Url,
+    /// Scheme, host and port of the endpoint.
+    origin: String,
+    project_id: String,
+    credential: Box<dyn Credential>,
+    clients: Clients,
+}
+
+impl Client {
+    /// A client for what was `checked`. `build` gives the process's clock and HTTP clients.
+    pub(in crate::source) fn new(checked: Checked, build: &Build) -> Self {
+        Self {
+            clock: Arc::clone(&build.clock),
+            patience: PATIENCE,
+            origin: http::origin(&checked.endpoint),
+            endpoint: checked.endpoint,
+            project_id: checked.project_id,
+            credential: checked.credential,
+            clients: build.clients.clone(),
+        }
+    }
+
+    /// The body of a 2xx answer, asked for a few times if need be.
+    ///
+    /// # Errors
+    ///
+    /// The last try's. [`Fault::code`] tells apart what the class does not.
+    #[cfg_attr(not(test), expect(dead_code, reason = "single calls come with the next source"))]
+    pub(in crate::source) async fn ask(&self, ask: &Ask<'_>) -> Result<Vec<u8>, Fault> {
+        let mut tries = 0;
+        loop {
+            let fault = match self.try_once(ask).await {
+                Ok(body) => return Ok(body),
+                Err(fault) => fault,
+            };
+            tries += 1;
+            let Some(fault) = self.wait(tries, fault).await else { continue };
+            return Err(fault);
+        }
+    }
+
+    /// Waits after the try number `tries` failed. Gives the fault back if no other try may follow.
+    pub(in crate::source) async fn wait(&self, tries: usize, fault: Fault) -> Option<Fault> {
+        let Some(wait) = self.patience.wait(tries, &fault) else { return Some(fault) };
+        let class = fault.error.class.as_str();
+        let wait_ms = wait.as_millis();
+        debug!(tries, wait_ms, class, error = %Chain(&fault.error), "asking again");
+        tokio::time::sleep(wait).await;
+        None
+    }
+
+    /// One try: the body of a 2xx answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`], which says whether another try may end differently.
+    pub(in crate::source) async fn try_once(&self, ask: &Ask<'_>) -> Result<Vec<u8>, Fault> {
+        // Here and not in `new`, since it reads the host's certificates.
+        let client = self.clients.get(&self.endpoint).map_err(|error| {
+            let what = "no TLS on this host";
+            Fault::last(SourceError::new(FaultClass::Tls, what).caused_by(error))
+        })?;
+        let path = ask.path.replace(PROJECT, &self.project_id);
+        let call = Call {
+            method: ask.method.as_str(),
+            host: self.origin.split_once("://").map_or("", |(_, host)| host),
+            path: &path,
+            query: ask.query,
+            project_id: &self.project_id,
+            body: b"",
+        };
+        let headers = self.credential.authorize(&call, self.clock.now()).await;
+        let headers = headers.map_err(Fault::last)?;
+        let target = sign::request_target(&path, ask.query);
+        let request = client
+            .request(ask.method.clone(), format!("{}{target}", self.origin))
+            .timeout(self.patience.answer)
+            .header(ACCEPT, "application/json")
+            // Meaningless without a body, but every official client sends it.
+            .header(CONTENT_TYPE, "application/json")
+            .headers(headers);
+        let response =
+            request.send().await.map_err(|error| fault::of_silence(error, &self.origin))?;
+        let status = response.status();
+        if status.is_success() {
+            let body = http::read_capped(response, ask.bytes_max).await;
+            return body.map_err(|error| fault::of_body(error, &self.origin));
+        }
+        let headers = response.headers().clone();
+        // The status says enough if the body cannot be had.
+        let body = http::read_capped(response, fault::BODY_BYTES_MAX).await.unwrap_or_default();
+        let secrets = self.credential.secrets();
+        let refusal =
+            Refusal { status: status.as_u16(), headers: &headers, body: &body, secrets: &secrets };
+        Err(fault::of_refusal(&refusal, self.clock.now()))
+    }
+
+    /// `code: message` of an answer that says "200" and means something else.
+    pub(in crate::source) fn quote(&self, body: &[u8]) -> Option<String> {
+        fault::quote(body, &self.credential.secrets())
+    }
+}
