@@ -1,6 +1,6 @@
 //! The API: one table of operations, from which the routes and their description are made.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use axum::{
     Json, Router,
@@ -15,7 +15,6 @@ use axum::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
 
 use super::{Admin, ListQuery, TestKind, ask::Ask, problem::Problem};
 
@@ -83,7 +82,6 @@ struct Given {
 
 impl Given {
     fn number(&self) -> Result<u64, Problem> {
-        // The largest number of the store's own counters, so that all of them fit a JSON number.
         self.subject.parse().map_err(|_| Problem::invalid("it is named by its number"))
     }
 
@@ -154,7 +152,7 @@ pub(super) enum Side {
 
 /// The routes of one side.
 pub(super) fn router(side: Side) -> Router<Admin> {
-    let mut router = Router::new().route("/api/openapi.json", get(description));
+    let mut router = Router::new().route("/api/openapi.json", get(|| async { Json(openapi()) }));
     for operation in OPERATIONS {
         if side == Side::Page && operation.access == Access::Own {
             continue;
@@ -223,16 +221,12 @@ fn is_json(value: &HeaderValue) -> bool {
 
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     // Twice the same key would make one of them count, and nobody knows which.
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for (key, _) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-        if seen.insert(key.clone().into_owned(), ()).is_some() {
+        if !seen.insert(key.clone().into_owned()) {
             return Err(Problem::invalid(format!("`{key}` is given twice")));
         }
     }
     let read = Query::<T>::try_from_uri(uri);
     read.map(|Query(query)| query).map_err(|error| Problem::invalid(error.body_text()))
-}
-
-async fn description() -> Json<Value> {
-    Json(openapi())
 }

@@ -77,7 +77,7 @@ impl Client {
         }
         let store = app::open_store(config, holder).await.map_err(AppError::from)?;
         let worker = app::worker(config, store).map_err(AppError::from)?;
-        Ok(Self::Local(Box::new(Admin { worker, waker: None, observed: None })))
+        Ok(Self::Local(Box::new(Admin::of(worker))))
     }
 
     fn remote(store: &Path) -> Result<Option<Self>, ClientError> {

@@ -105,13 +105,13 @@ impl ListQuery {
             (true, number) => Position::Below(number.unwrap_or(u64::MAX)),
         })
     }
+}
 
-    /// What this kind of list cannot be narrowed by.
-    fn refuse(&self, given: &[(&str, bool)]) -> Result<(), AdminError> {
-        match given.iter().find(|(_, is_given)| *is_given) {
-            Some((key, _)) => Err(AdminError::Invalid(format!("this list does not take `{key}`"))),
-            None => Ok(()),
-        }
+/// Refuses what this kind of list cannot be narrowed by.
+fn refuse(given: &[(&str, bool)]) -> Result<(), AdminError> {
+    match given.iter().find(|(_, is_given)| *is_given) {
+        Some((key, _)) => Err(AdminError::Invalid(format!("this list does not take `{key}`"))),
+        None => Ok(()),
     }
 }
 
@@ -194,7 +194,7 @@ impl Admin {
         &self,
         query: &ListQuery,
     ) -> Result<Listing<FailureView>, AdminError> {
-        query.refuse(&[("sink", query.sink.is_some())])?;
+        refuse(&[("sink", query.sink.is_some())])?;
         let position = query.position()?;
         let found = match query.delivery {
             Some(delivery) => self.failures_of(query, position, delivery).await?,
@@ -227,7 +227,7 @@ impl Admin {
             let problem = "delivery goes with the ascending order only".to_owned();
             return Err(AdminError::Invalid(problem));
         };
-        query.refuse(&[
+        refuse(&[
             ("source", query.source.is_some()),
             ("state", query.state.is_some()),
             ("action", query.action.is_some()),
@@ -262,7 +262,7 @@ impl Admin {
         &self,
         query: &ListQuery,
     ) -> Result<Listing<DeliveryView>, AdminError> {
-        query.refuse(&[
+        refuse(&[
             ("source", query.source.is_some()),
             ("action", query.action.is_some()),
             ("server", query.server.is_some()),
@@ -303,7 +303,8 @@ impl Admin {
     ///
     /// [`AdminError`].
     pub async fn sink_views(&self) -> Result<Vec<SinkView>, AdminError> {
-        let owed = self.worker.store.owed().await?;
+        let sums = self.sums().await?;
+        let owed = &sums.owed;
         let states = self.worker.store.sinks().await?;
         let mut rows = Vec::new();
         let configured = self.worker.lanes.iter().map(|lane| (&lane.name, true));

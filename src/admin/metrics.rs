@@ -87,16 +87,16 @@ impl Admin {
     }
 
     async fn sinks_in(&self, page: &mut Page) -> Result<(), AdminError> {
-        let account = self.worker.store.reconcile().await?;
+        let sums = self.sums().await?;
+        let (account, owed) = (&sums.account, &sums.owed);
         let states = self.worker.store.sinks().await?;
-        let owed = self.worker.store.owed().await?;
         let now = self.worker.clock.now();
         let mut sinks: Vec<&Name> = self.worker.lanes.iter().map(|lane| &lane.name).collect();
         sinks.extend(account.keys());
         sinks.sort_unstable();
         sinks.dedup();
         page.head(&table::FAILURES);
-        for (sink, one) in &account {
+        for (sink, one) in account {
             for (state, value) in [
                 ("routed", one.totals.routed),
                 ("told_singly", one.totals.told_singly),

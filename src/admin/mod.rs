@@ -21,6 +21,7 @@ use crate::{
     worker::{Worker, daemon::Waker, plan},
 };
 
+mod account;
 mod api;
 pub mod ask;
 pub mod client;
@@ -78,6 +79,21 @@ pub struct Admin {
     pub waker: Option<Waker>,
     /// What was seen of a running one.
     pub observed: Option<Arc<Observations>>,
+    kept: Option<Arc<account::Kept>>,
+}
+
+impl Admin {
+    /// Answers for a worker that does not run.
+    #[must_use]
+    pub fn of(worker: Worker) -> Self {
+        Self { worker, waker: None, observed: None, kept: None }
+    }
+
+    /// Answers for a running worker, of which `seen` notes what passes.
+    #[must_use]
+    pub fn running(worker: Worker, waker: Waker, seen: Arc<Observations>) -> Self {
+        Self { worker, waker: Some(waker), observed: Some(seen), kept: None }
+    }
 }
 
 fn unknown(failure: &str) -> AdminError {

@@ -231,7 +231,7 @@ impl Store for Observed {
                 attempts.iter().for_each(|(outcome, latency)| counted.add(*outcome, *latency));
             });
         }
-        let sink = sink.map(String::from);
+        let sink = sink.map(|sink| sink.to_string());
         let deliveries = some(&ids);
         self.seen.events.add(Happened::Settled { sink, delivered, failed, dead, deliveries });
         Ok(settlement)

@@ -7,7 +7,7 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{Path, State},
     http::{
@@ -230,26 +230,32 @@ fn set_cookie(name: &str, value: &str, seconds: u32) -> HeaderValue {
 
 /// The routes of the page.
 pub(super) fn router(desk: Desk) -> Router {
+    let sign_in = |State(desk): State<Desk>,
+                   Extension(visitor): Extension<Visitor>,
+                   headers: HeaderMap,
+                   uri: Uri| async move {
+        act::sign_in_page(&desk, &desk.reader(visitor, &headers, &uri), &uri)
+    };
     Router::new()
         .route("/", get(overview::overview))
         .route("/failures", get(views::failures))
         .route("/failures/{id}", get(views::failure))
         .route("/deliveries", get(views::deliveries))
-        .route("/sign-in", get(act::sign_in_page))
-        .route("/like", get(like))
+        .route("/sign-in", get(sign_in))
+        .route("/like", get(|uri: Uri| async move { like(&uri) }))
         .route("/do/{order}", post(order))
         .with_state(desk)
 }
 
 /// `/like?language=zh&to=/`: remembers a liking.
-async fn like(uri: Uri) -> Response {
-    let mut response = see_other(&param(&uri, "to").unwrap_or_default());
-    let theme = param(&uri, "theme");
+fn like(uri: &Uri) -> Response {
+    let mut response = see_other(&param(uri, "to").unwrap_or_default());
+    let theme = param(uri, "theme");
     let theme = theme.and_then(|theme| THEMES.into_iter().find(|known| *known == theme));
     if let Some(theme) = theme {
         response.headers_mut().append(SET_COOKIE, set_cookie(THEME_COOKIE, theme, LIKING_SECONDS));
     }
-    if let Some(language) = param(&uri, "language").and_then(|word| language(&word)) {
+    if let Some(language) = param(uri, "language").and_then(|word| language(&word)) {
         let liked = set_cookie(LANGUAGE_COOKIE, language.as_str(), LIKING_SECONDS);
         response.headers_mut().append(SET_COOKIE, liked);
     }
@@ -258,7 +264,7 @@ async fn like(uri: Uri) -> Response {
 
 async fn order(
     State(desk): State<Desk>,
-    axum::Extension(visitor): axum::Extension<Visitor>,
+    Extension(visitor): Extension<Visitor>,
     Path(order): Path<String>,
     (headers, uri): (HeaderMap, Uri),
     body: Bytes,

@@ -3,13 +3,13 @@
 //! Whoever can reach it may be hostile: connections, headers, bodies and time are bounded, and
 //! `guard` looks at each request before anything else does.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{
-        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
         header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
     },
     middleware::{self, Next},
@@ -31,7 +31,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::{
-    Admin, api,
+    Admin,
+    account::Kept,
+    api,
     guard::{Guard, Turned},
     page::{self, Chart, Desk},
     problem::Problem,
@@ -140,14 +142,16 @@ impl StatusServer {
     }
 
     /// Answers until `stop`.
-    pub async fn serve(self, admin: Admin, stop: CancellationToken) {
+    pub async fn serve(self, mut admin: Admin, stop: CancellationToken) {
         let Self { listener, address, token, hosts, language, zone } = self;
         let local = address.ip().is_loopback();
         let guard = Arc::new(Guard::new(token, hosts, local, address.port()));
         let chart = Arc::new(Chart::default());
+        let kept: Arc<Kept> = Arc::default();
+        admin.kept = Some(Arc::clone(&kept));
         let desk = Desk { admin, guard, chart, language, zone };
         let mut helpers = JoinSet::new();
-        helpers.spawn(count(desk.clone(), stop.clone()));
+        helpers.spawn(count(desk.clone(), kept, stop.clone()));
         let router = router(desk, stop.clone());
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
@@ -204,16 +208,18 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
     drop(connection.await);
 }
 
-/// Keeps the chart's counts up to date.
-async fn count(desk: Desk, stop: CancellationToken) {
+/// Keeps the chart's counts, and the sums of a large backlog, up to date.
+async fn count(desk: Desk, kept: Arc<Kept>, stop: CancellationToken) {
     let mut news = desk.admin.observed.as_ref().map(|seen| seen.events.watch());
     loop {
         let worker = &desk.admin.worker;
         if let Err(error) = desk.chart.refresh(&*worker.store, worker.clock.now()).await {
             debug!(error = %Chain(&error), "the chart could not be brought up to date");
         }
+        // Without sums, each is added up when it is asked for.
+        let rest = kept.refresh(&*worker.store).await.unwrap_or_default();
         let changed = async {
-            tokio::time::sleep(CHART_INTERVAL).await;
+            tokio::time::sleep(rest.max(CHART_INTERVAL)).await;
             if let Some(news) = &mut news
                 && news.changed().await.is_ok()
             {
@@ -231,7 +237,10 @@ async fn count(desk: Desk, stop: CancellationToken) {
 fn router(desk: Desk, stop: CancellationToken) -> Router {
     let admin = desk.admin.clone();
     let streams = stream::Streams::new(admin.observed.clone(), stop);
-    let events = Router::new().route("/api/v1/events", get(stream::events)).with_state(streams);
+    let events = |State(streams): State<stream::Streams>, headers: HeaderMap| async move {
+        stream::events(streams, &headers)
+    };
+    let events = Router::new().route("/api/v1/events", get(events)).with_state(streams);
     let plain = Router::new()
         .route("/-/ready", get(ready))
         .route("/metrics", get(super::metrics::answer))
@@ -239,7 +248,7 @@ fn router(desk: Desk, stop: CancellationToken) -> Router {
         .with_state(admin);
     Router::new()
         .route("/-/healthy", get(|| async { "healthy\n" }))
-        .route("/assets/{name}", get(page::assets::asset))
+        .route("/assets/{name}", get(|uri: Uri| async move { page::assets::asset(uri.path()) }))
         .merge(page::router(desk.clone()))
         .merge(plain)
         .merge(events)
@@ -306,19 +315,19 @@ fn sign_in_first(request: &Request) -> Response {
 }
 
 /// Ready: the store answers, every source was polled, and none is blind.
-async fn ready(State(admin): State<Admin>, _: HeaderMap) -> Result<Response, Infallible> {
+async fn ready(State(admin): State<Admin>) -> Response {
     let plain = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
     let Ok(sources) = admin.source_views().await else {
         let text = "not ready: the store does not answer\n";
-        return Ok((StatusCode::SERVICE_UNAVAILABLE, plain, text).into_response());
+        return (StatusCode::SERVICE_UNAVAILABLE, plain, text).into_response();
     };
     let waiting = sources.iter().filter(|source| source.last_poll_at.is_none()).count();
     let blind = sources.iter().filter(|source| source.blind).count();
     if waiting + blind == 0 {
-        return Ok((plain, "ready\n").into_response());
+        return (plain, "ready\n").into_response();
     }
     // Anybody may ask, so no names.
     let all = sources.len();
     let text = format!("not ready: of {all} sources, {waiting} not polled yet, {blind} not seen\n");
-    Ok((StatusCode::SERVICE_UNAVAILABLE, plain, text).into_response())
+    (StatusCode::SERVICE_UNAVAILABLE, plain, text).into_response()
 }

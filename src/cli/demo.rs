@@ -116,7 +116,7 @@ async fn play(args: &Args, folder: &Path) -> Result<(), DemoError> {
     tasks.spawn(print_webhooks(stage.chat.subscribe()));
     tasks.spawn(print_mails(stage.mail.subscribe()));
     let daemon = Daemon::new(worker.clone());
-    let admin = Admin { worker, waker: Some(daemon.waker()), observed: Some(seen) };
+    let admin = Admin::running(worker, daemon.waker(), seen);
     if let Some(page) = status_page(&config).await {
         let (address, stopping) = (page.address(), stop.clone());
         say(&format!("the status page is at http://{address}/ (token for orders: {TOKEN})"));

@@ -105,11 +105,7 @@ async fn serve(
 ) -> (Ended, Option<Config>) {
     let stop = CancellationToken::new();
     let daemon = Daemon::new(worker.clone());
-    let admin = Admin {
-        worker: worker.clone(),
-        waker: Some(daemon.waker()),
-        observed: Some(Arc::clone(seen)),
-    };
+    let admin = Admin::running(worker.clone(), daemon.waker(), Arc::clone(seen));
     let mut helpers = JoinSet::new();
     show(config, &admin, &mut helpers, &stop).await;
     match ControlSocket::bind(&config.store.path) {

@@ -49,6 +49,7 @@ impl Status {
 
 impl Check {
     /// `None`: something is wrong. `Some(None)`: it is off.
+    #[expect(clippy::option_option, reason = "wrong and off are two things")]
     pub(super) fn status(&mut self, raw: RawStatus) -> Option<Option<Status>> {
         let RawStatus { listen, token, hosts } = raw;
         if listen.is_empty() {

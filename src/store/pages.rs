@@ -240,11 +240,10 @@ impl<T: Record> Pages<T> {
     ) -> Result<(), StoreError> {
         while let Some(last) = before.checked_sub(1) {
             let Some((key, bytes)) = kv.floor(self.tree, &self.key(last))? else { break };
-            let first =
-                key.strip_prefix(self.prefix.as_slice()).and_then(|key| key.try_into().ok());
-            let Some(first) = first.map(u64::from_be_bytes) else { break };
-            for record in self.decode(&bytes)?.into_iter().rev() {
-                if record.number() < before && visit(record).is_break() {
+            let Some(first) = self.number_in(&key) else { break };
+            let slots = self.slots(first, &bytes)?.collect::<Result<Vec<_>, _>>()?;
+            for slot in slots.into_iter().rev() {
+                if slot.number < before && visit(self.decode(slot)?).is_break() {
                     return Ok(());
                 }
             }

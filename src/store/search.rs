@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Records of one tree that one search looks at: some milliseconds.
-const LOOKED_AT_MAX: usize = 4_000;
+const LOOKED_AT_MAX: usize = 2_000;
 
 /// A part of one tree in the order of a search.
 struct Part<T> {
@@ -135,13 +135,15 @@ impl Engine {
             .filter(|(name, state)| wanted(name) && 0 < state.standing)
             .map(|(_, state)| state.number)
             .collect();
-        let looks = (LOOKED_AT_MAX / numbers.len().max(1)).max(search.limit);
+        let narrowed = search.action.is_some() || search.server.is_some() || search.text.is_some();
+        let looks = if narrowed { LOOKED_AT_MAX / numbers.len().max(1) } else { 0 };
+        let looks = looks.max(search.limit);
         let mut parts = Vec::with_capacity(numbers.len());
         for number in numbers {
             let bounds = (looks, looks);
             parts.push(part(&roster(number), &*self.kv, search.from, bounds, |_| true)?);
         }
-        let listed = join(parts, search.from, LOOKED_AT_MAX);
+        let listed = join(parts, search.from, LOOKED_AT_MAX.max(search.limit));
         let mut ids: Vec<u64> = listed.items.iter().map(Record::number).collect();
         ids.sort_unstable();
         let mut found = failures().get_many(&Txn::new(&mut *self.kv), ids)?;

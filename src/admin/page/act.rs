@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Extension,
     body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode, Uri, header::SET_COOKIE},
+    http::{StatusCode, Uri, header::SET_COOKIE},
     response::Response,
 };
 use serde::Serialize;
@@ -17,7 +15,7 @@ use crate::{
     admin::{
         TestKind,
         ask::Ask,
-        guard::{SESSION, Visitor},
+        guard::SESSION,
         operate::{DeadQuery, NewAck, NewSilence},
         problem::Problem,
     },
@@ -45,15 +43,9 @@ struct Message<'a> {
 }
 
 /// The page with the form for the token.
-pub(super) async fn sign_in_page(
-    State(desk): State<Desk>,
-    Extension(visitor): Extension<Visitor>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let reader = desk.reader(visitor, &headers, &uri);
-    let to = param(&uri, "to").unwrap_or_default();
-    sign_in(&desk, &reader, local(&to), false)
+pub(super) fn sign_in_page(desk: &Desk, reader: &Reader, uri: &Uri) -> Result<Response, Problem> {
+    let to = param(uri, "to").unwrap_or_default();
+    sign_in(desk, reader, local(&to), false)
 }
 
 fn sign_in(desk: &Desk, reader: &Reader, to: &str, wrong: bool) -> Result<Response, Problem> {

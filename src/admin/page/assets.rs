@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use axum::{
     http::{
-        HeaderMap, StatusCode,
+        StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE},
     },
     response::{IntoResponse, Response},
@@ -48,9 +48,9 @@ pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| {
 });
 
 /// `/assets/{name}`
-pub(in crate::admin) async fn asset(uri: axum::http::Uri, _: HeaderMap) -> Response {
+pub(in crate::admin) fn asset(path: &str) -> Response {
     for asset in [&STYLE, &SCRIPT, &ICON] {
-        if asset.path == uri.path() {
+        if asset.path == path {
             let headers = [
                 (CONTENT_TYPE, asset.media),
                 // The name changes with the content.

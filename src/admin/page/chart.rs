@@ -146,7 +146,7 @@ impl Chart {
             let _infallible = write!(svg, "<text class=\"tick\" x=\"0\" y=\"9\">{most}</text>");
         }
         for (nth, (at, counts)) in (0_i64..).zip(&hours) {
-            bar(&mut svg, reader, nth, *at, counts, most);
+            bar(&mut svg, reader, (nth, *at), counts, most);
         }
         svg.push_str("</svg>");
         svg
@@ -170,7 +170,7 @@ fn clock(reader: &Reader, hour: i64) -> String {
 }
 
 /// One hour: its bar, from the ground up, and below every fourth one the time.
-fn bar(svg: &mut String, reader: &Reader, nth: i64, at: i64, counts: &ByAction, most: u64) {
+fn bar(svg: &mut String, reader: &Reader, (nth, at): (i64, i64), counts: &ByAction, most: u64) {
     let x = nth * STEP;
     let clock = clock(reader, at);
     let total: u64 = counts.iter().sum();

@@ -132,7 +132,7 @@ pub(super) async fn overview(
     desk.page(&reader, &headline, &fill("overview.html", &overview)?)
 }
 
-fn source_rows<'a>(reader: &Reader, mut sources: Vec<SourceView>) -> Sources<'a> {
+fn source_rows(reader: &Reader, mut sources: Vec<SourceView>) -> Sources<'static> {
     // The order of the config, but with trouble on top.
     sources.sort_by_key(|source| !(source.blind || source.outcome != "complete"));
     let more = sources.len().saturating_sub(SHOWN_MAX);

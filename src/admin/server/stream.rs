@@ -12,7 +12,6 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::Response,
 };
@@ -46,10 +45,7 @@ impl Streams {
 }
 
 /// `GET /api/v1/events`
-pub(super) async fn events(
-    State(streams): State<Streams>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(super) fn events(streams: Streams, headers: &HeaderMap) -> Result<Response, Problem> {
     let unavailable = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
     let seen = streams.seen.ok_or_else(|| unavailable("nothing is observed here"))?;
     let place = streams.places.try_acquire_owned();

@@ -78,7 +78,6 @@ impl Chromium {
             }
         });
         let pipe = Arc::new(AsyncMutex::new((0, stdin)));
-        let (child, profile) = (child, profile);
         Some(Self { pipe, waiting, happened, _child: child, _reader: reader, _profile: profile })
     }
 
