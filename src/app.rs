@@ -112,7 +112,8 @@ pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigEr
 }
 
 /// The system's clock. A test may shift that of a debug build by so many milliseconds.
-fn clock() -> Arc<dyn Clock> {
+#[must_use]
+pub fn clock() -> Arc<dyn Clock> {
     #[cfg(debug_assertions)]
     if let Some(shift) = options::env("TASKBELL_CLOCK_SHIFT").and_then(|text| text.parse().ok()) {
         return Arc::new(ShiftedClock(SignedDuration::from_millis(shift)));

@@ -35,7 +35,8 @@ mod times;
 
 /// What [`super::raw::RawFile`] holds.
 pub(super) const FILE_KEYS: &[&str] = &[
-    "store", "source", "sink", "route", "mute", "delivery", "worker", "text", "template", "hints",
+    "store", "source", "sink", "route", "mute", "delivery", "worker", "status", "text", "template",
+    "hints",
 ];
 
 /// The one kind of store so far.
@@ -74,6 +75,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let store = check.one(&mut root, "store").and_then(|raw| check.store(&raw));
     let retry = check.one(&mut root, "delivery").and_then(|raw| check.retry(&raw));
     let worker = check.one(&mut root, "worker").and_then(|raw| check.worker(&raw));
+    let status = check.one(&mut root, "status").and_then(|raw| check.status(raw));
     let hints = check.hints(&mut root);
     // Without it, what is wrong was told already.
     let inherited = check.inherited(&mut root, kinds.sinks).unwrap_or_default();
@@ -108,7 +110,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     }
 
     let Check { places, mut problems, mut warnings, .. } = check;
-    match (store, retry, worker, sources, sinks, routes, hints) {
+    match (store, retry, worker, sources, sinks, routes, hints, status) {
         (
             Some(store),
             Some(retry),
@@ -117,6 +119,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
             Some(sinks),
             Some(routes),
             Some(hints),
+            Some(status),
         ) if problems.is_empty() => {
             in_order(&mut warnings);
             let built = Config {
@@ -127,6 +130,8 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
                 windows,
                 retry,
                 worker,
+                status,
+                text: inherited.shared(),
                 hints,
                 warnings,
                 places,

@@ -34,7 +34,7 @@ use crate::{
     name::Name,
     notice::SourceInfo,
     options::{self, OptionError},
-    render::{Hints, Style, Target, Template, Templates, Words},
+    render::{Hints, Language, Style, Target, Template, Templates, Words, Zone},
     sink, source,
 };
 
@@ -43,12 +43,14 @@ mod locate;
 mod raw;
 mod schema;
 mod secrets;
+mod status;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use locate::{ConfigError, Problem, Warning};
 pub use schema::schema;
+pub use status::{Status, TOKEN_BYTES_MIN};
 pub use text::{TemplateFiles, Text};
 
 use check::Kinds;
@@ -81,6 +83,10 @@ pub struct Config {
     pub retry: RetryPolicy,
     /// `[worker]`.
     pub worker: Worker,
+    /// `[status]`; `None`: it is off.
+    pub status: Option<Status>,
+    /// `[text]`: what sinks and the status page have that say nothing else.
+    pub text: (Language, Zone),
     /// `[hints]`.
     pub hints: Arc<Hints>,
     /// What is odd, but no reason not to run. In the order of the file.

@@ -17,7 +17,7 @@ pub(super) use times::{RawDigest, RawMute, RawRemind};
 use crate::{
     decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules},
     http::Rate,
-    options::Period,
+    options::{Period, SecretRef},
     render::Language,
 };
 
@@ -51,6 +51,8 @@ pub(super) struct RawFile {
     delivery: RawDelivery,
     #[schemars(default)]
     worker: RawWorker,
+    #[schemars(default)]
+    status: RawStatus,
     #[schemars(default)]
     text: RawText,
     /// Templates for all sinks of a kind.
@@ -270,6 +272,24 @@ impl Default for RawWorker {
             host_limit: RawRate(Some(Rate { count: 10, per: Duration::from_secs(1) })),
             shutdown_grace: Period(Duration::from_secs(20)),
         }
+    }
+}
+
+/// The status page, the API and the metrics.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawStatus {
+    /// An address of this host and a port. Empty: no status page.
+    pub(super) listen: String,
+    /// Needed for every order, and for everything if `listen` is not a loopback address.
+    pub(super) token: Option<SecretRef>,
+    /// Names under which the page is asked for, beside addresses and `localhost`.
+    pub(super) hosts: Vec<String>,
+}
+
+impl Default for RawStatus {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9464".to_owned(), token: None, hosts: Vec::new() }
     }
 }
 

@@ -52,6 +52,9 @@ pub(super) fn exposed(config: &Config, mode: u32) -> Option<Warning> {
     for (nth, sink) in config.sinks.iter().enumerate() {
         literals(&format!("sink[{nth}]"), &sink.options, &mut paths);
     }
+    if config.status.as_ref().is_some_and(super::Status::has_literal_token) {
+        paths.push("status.token".to_owned());
+    }
     let first = paths.first()?;
     let keys: Vec<_> = paths.iter().map(|path| config.places.problem(path, "").key).collect();
     let problem = format!(

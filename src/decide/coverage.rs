@@ -51,6 +51,21 @@ impl CoverageLog {
         self
     }
 
+    /// The 24 hours up to the one that runs at `now`, the oldest first: when each began, the polls
+    /// that were due in it, and those that were complete.
+    #[must_use]
+    pub fn by_hour(&self, now: Timestamp) -> Vec<(Timestamp, u32, u32)> {
+        let last = hour_of(now);
+        let hours = (0..24).rev().map(|back| last.saturating_sub(back));
+        let hour = |at: i64| {
+            let began = Timestamp::from_second(at.saturating_mul(3600)).ok()?;
+            let found = self.hours.iter().find(|hour| hour.at == at);
+            let (due, complete) = found.map_or((0, 0), |hour| (hour.due, hour.complete));
+            Some((began, due, complete))
+        };
+        hours.filter_map(hour).collect()
+    }
+
     /// The figures for the 24 hours before `now`. A gap that is still open counts.
     #[must_use]
     pub fn figures(&self, last_complete: Option<Timestamp>, now: Timestamp) -> Coverage {
@@ -99,6 +114,18 @@ mod tests {
         let figures = log.figures(last, at(48 * 3600 - 60));
         assert_eq!((figures.polls_due, figures.polls_complete), (1440, 1296));
         assert_eq!(figures.longest_gap_seconds, 120);
+    }
+
+    #[test]
+    fn hours_without_a_poll_are_shown_as_such() {
+        let log = CoverageLog::default().after_poll(true, None, at(3600));
+        let log = log.after_poll(false, Some(at(3600)), at(3 * 3600));
+        let hours = log.by_hour(at(24 * 3600 + 5));
+        assert_eq!(hours.len(), 24);
+        assert_eq!(hours[0], (at(3600), 1, 1));
+        assert_eq!(hours[1], (at(2 * 3600), 0, 0));
+        assert_eq!(hours[2], (at(3 * 3600), 1, 0));
+        assert_eq!(hours[23].0, at(24 * 3600));
     }
 
     #[test]

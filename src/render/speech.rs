@@ -41,7 +41,8 @@ impl Language {
     }
 
     /// The `lang` of an HTML page.
-    pub(super) fn tag(self) -> &'static str {
+    #[must_use]
+    pub fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
             Self::Chinese => "zh-CN",

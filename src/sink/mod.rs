@@ -16,8 +16,8 @@ use thiserror::Error;
 
 use crate::{
     delivery::Verdict,
-    message::{MessageRef, Original},
     http::{Clients, ca},
+    message::{MessageRef, Original},
     name::Name,
     notice::{Notice, NoticeId},
     options::OptionError,

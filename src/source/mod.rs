@@ -205,6 +205,24 @@ pub enum FaultClass {
 }
 
 impl FaultClass {
+    /// Every class.
+    pub const ALL: [Self; 14] = [
+        Self::Auth,
+        Self::Permission,
+        Self::AccountFrozen,
+        Self::NotInRegion,
+        Self::Throttled,
+        Self::ClockSkew,
+        Self::Tls,
+        Self::Dns,
+        Self::Network,
+        Self::Timeout,
+        Self::Upstream,
+        Self::Schema,
+        Self::Incomplete,
+        Self::Request,
+    ];
+
     /// The word.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -52,6 +52,7 @@ mod outbox;
 mod pages;
 mod records;
 mod recover;
+mod search;
 mod settle;
 mod sled;
 mod sweep;
@@ -63,8 +64,9 @@ pub use kv::Compacted;
 pub use lock::StoreLock;
 pub use memory::MemoryDisk;
 pub use records::{
-    DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
-    Settled, Settlement, SourceState, Totals,
+    DeliveryQuery, DeliverySearch, FailureDetail, FailureQuery, FailureSearch, Found, Lease,
+    Ledger, Owed, PollRecord, Position, Reconciled, Settled, Settlement, SourceState, Spoken,
+    Totals,
 };
 pub use recover::{Access, check_archive, import};
 pub use upkeep::{Inspected, Kept};
@@ -142,6 +144,22 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// Failures in ascending order after `query.after`.
     async fn failures(&self, query: FailureQuery) -> Result<Vec<Failure>, StoreError>;
+
+    /// A page of failures, in either direction.
+    async fn search_failures(&self, search: FailureSearch) -> Result<Found<Failure>, StoreError>;
+
+    /// A page of deliveries, in either direction.
+    async fn search_deliveries(
+        &self,
+        search: DeliverySearch,
+    ) -> Result<Found<Delivery>, StoreError>;
+
+    /// For each of these failures, which are ascending, what became of the deliveries that tell
+    /// that it failed: of each sink the last one.
+    async fn spoken(
+        &self,
+        ids: Vec<FailureId>,
+    ) -> Result<BTreeMap<FailureId, Vec<Spoken>>, StoreError>;
 
     /// One failure, by number.
     async fn failure(&self, id: FailureId) -> Result<Option<FailureDetail>, StoreError>;

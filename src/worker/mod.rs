@@ -69,6 +69,16 @@ impl Worker {
         dispatch::Dispatcher::new(store, rules, Arc::clone(&self.clock))
     }
 
+    /// The same worker on another store: one that passes on to this one.
+    #[must_use]
+    pub fn on(mut self, store: Arc<dyn Store>) -> Self {
+        for lane in &mut self.lanes {
+            lane.store = Arc::clone(&store);
+        }
+        self.store = store;
+        self
+    }
+
     /// The lane of a sink.
     #[must_use]
     pub fn lane(&self, sink: &str) -> Option<&deliver::Lane> {

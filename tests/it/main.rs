@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod browser;
 mod commands;
 mod config;
 mod crash;
@@ -22,6 +23,7 @@ mod routes;
 mod scenarios;
 mod sink_contract;
 mod stage;
+mod status;
 mod store_contract;
 mod store_health;
 mod storm;

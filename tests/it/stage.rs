@@ -69,6 +69,8 @@ impl Stage {
             [[route]]
             to = ["chat", "mail"]
             group = {{ {group} }}
+            [status]
+            listen = ""
             [delivery]
             backoff = ["100ms"]
             "#,
