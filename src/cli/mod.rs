@@ -15,6 +15,7 @@ use crate::{
 
 mod check;
 mod demo;
+mod harden;
 mod hush;
 mod look;
 mod once;
@@ -173,10 +174,13 @@ async fn dispatch(global: Global, command: Command) -> Exit {
         Command::Schema => out::json(&crate::config::schema()),
         Command::Version => out::line(concat!("taskbell ", env!("CARGO_PKG_VERSION"))),
         Command::Sink(look::SinkCommand::Kinds) => look::kinds(global.output),
-        command => match Config::load(global.config.as_deref()) {
-            Ok(config) => with_config(&global, &config, command).await,
-            Err(error) => out::fail(&error, None, Exit::ConfigInvalid),
-        },
+        command => {
+            harden::harden();
+            match Config::load(global.config.as_deref()) {
+                Ok(config) => with_config(&global, &config, command).await,
+                Err(error) => out::fail(&error, None, Exit::ConfigInvalid),
+            }
+        }
     }
 }
 

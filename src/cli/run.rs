@@ -16,6 +16,7 @@ use crate::{
     app::{self, AppError},
     config::Config,
     exit::Exit,
+    failpoint,
     http::Chain,
     store::{Store, StoreError},
     worker::{Worker, daemon::Daemon},
@@ -62,6 +63,7 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
             Some(Err(error)) => return out::fail(&error, None, Exit::ConfigInvalid),
             None => return Exit::Done,
         }
+        failpoint::hit("reload.after");
         info!(sources = worker.sources.len(), sinks = worker.lanes.len(), "config reloaded");
     }
 }
@@ -152,6 +154,7 @@ async fn serve(
 
 /// Reads and builds the new config. A bad one is refused as a whole.
 fn reload(worker: &Worker, config: &Config, path: Option<&Path>) -> Option<Config> {
+    failpoint::hit("reload.before");
     notify(&[NotifyState::Reloading]);
     let next = match Config::load(path) {
         Ok(next) => next,

@@ -33,6 +33,7 @@ use crate::{
         release::Waiting,
     },
     delivery::{Delivery, DeliveryId},
+    failpoint,
     failure::{Ack, Failure, FailureId},
     name::Name,
     silence::Silence,
@@ -81,7 +82,9 @@ pub async fn open_sled(folder: &Path, holder: &str) -> Result<Handle, StoreError
     start(move || {
         let lock = StoreLock::take(&folder, &holder)?;
         let path = folder.display().to_string();
+        failpoint::hit("store.before_open");
         let mut kv = SledKv::open(&folder)?;
+        failpoint::hit("store.before_migrate");
         migrate::migrate(&mut kv, &migrate::migrations(), &path)?;
         let marker = Marker { path: marker_path(&folder), lock };
         let lost = marker.read();
@@ -90,6 +93,7 @@ pub async fn open_sled(folder: &Path, holder: &str) -> Result<Handle, StoreError
             engine.sources.get(name).is_none_or(|state| state.baseline_at.is_none())
         });
         engine.marker = Some(marker);
+        failpoint::hit("store.after_open");
         Ok(engine)
     })
     .await

@@ -70,7 +70,7 @@ impl SledKv {
         let meta = self.tree(Tree::Meta)?;
         meta.insert(b"opened", &std::process::id().to_be_bytes())
             .and_then(|_| self.db.flush())
-            .map_err(|error| StoreError::not_durable("the first write", error))?;
+            .map_err(|error| not_durable("the first write", error))?;
         self.sync_by_hand = durable::syncs() == before;
         self.sync()
     }
@@ -117,6 +117,14 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 
 fn read_failed(tree: Tree, error: sled::Error) -> StoreError {
     StoreError::unreadable(format!("the tree {}", tree.name()), error)
+}
+
+/// As [`StoreError::not_durable`], in the system's words where it was the system.
+fn not_durable(what: &str, error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(error) => StoreError::not_durable(what, error),
+        error => StoreError::not_durable(what, error),
+    }
 }
 
 impl Kv for SledKv {
@@ -166,11 +174,11 @@ impl Kv for SledKv {
             Ok::<_, ConflictableTransactionError<std::convert::Infallible>>(())
         });
         applied.map_err(|error| match error {
-            TransactionError::Storage(error) => StoreError::not_durable("a commit", error),
+            TransactionError::Storage(error) => not_durable("a commit", error),
             TransactionError::Abort(never) => match never {},
         })?;
         failpoint::hit("commit.before_flush");
-        self.db.flush().map_err(|error| StoreError::not_durable("a flush", error))?;
+        self.db.flush().map_err(|error| not_durable("a flush", error))?;
         self.sync()?;
         failpoint::hit("commit.after");
         Ok(())

@@ -274,6 +274,7 @@ impl Lane {
         body: Option<Vec<u8>>,
     ) -> Settled {
         let kept = body.is_some();
+        failpoint::hit("deliver.before_render");
         let body = body
             .unwrap_or_else(|| self.outlet.sink.render(&notice(&delivery, failures, &self.rules)));
         let started = Instant::now();

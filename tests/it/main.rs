@@ -7,15 +7,23 @@
 )]
 
 mod architecture;
+mod clocks;
 mod commands;
 mod config;
-mod crash;
+mod disk;
 mod docs;
 mod end_to_end;
+mod hostile;
+mod kill;
+mod load;
 mod model;
+mod network;
+mod power;
+mod proxy;
 mod route_commands;
 mod routes;
 mod scenarios;
+mod security;
 mod sink_contract;
 mod stage;
 mod store_contract;
