@@ -46,8 +46,8 @@ fn places() -> Vec<(Kill, Story)> {
         };
         (Kill::At(name), story)
     });
-    let wires = ["the cloud", "HTTP", "SMTP"].into_iter();
-    let wired = wires
+    let exchanges = ["the cloud", "HTTP", "SMTP"].into_iter();
+    let wired = exchanges
         .flat_map(|wire| Point::ALL.map(|point| (Kill::Wire { wire, point }, Story::Failures)));
     named.chain(wired).collect()
 }

@@ -27,6 +27,6 @@ fn rounds() -> u32 {
 fn notices(data: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(data);
     let found = text.match_indices("tb_").filter_map(|(at, _)| text.get(at..at + 43));
-    let is_id = |id: &&str| id[3..].bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_id = |id: &&str| id.bytes().skip(3).all(|byte| byte.is_ascii_hexdigit());
     found.filter(is_id).map(str::to_owned).collect()
 }

@@ -61,15 +61,15 @@ pub(crate) fn traced(command: &Command, record: &Path) -> Command {
 /// The calls of a record, in the order of their beginning.
 pub(crate) fn read(record: &Path) -> Vec<Call> {
     let text = String::from_utf8_lossy(&std::fs::read(record).unwrap()).into_owned();
-    let mut begun: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+    let mut open: BTreeMap<&str, (usize, String)> = BTreeMap::new();
     let mut calls = Vec::new();
     for (time, line) in text.lines().enumerate() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
         let rest = rest.trim_start();
         if let Some(start) = rest.strip_suffix("<unfinished ...>") {
-            begun.insert(thread, (time, start.to_owned()));
+            open.insert(thread, (time, start.to_owned()));
         } else if rest.starts_with("<... ") {
-            let Some((began, start)) = begun.remove(thread) else { continue };
+            let Some((began, start)) = open.remove(thread) else { continue };
             let end = rest.split_once("resumed>").map_or("", |(_, end)| end);
             calls.extend(call(&format!("{start}{end}"), began, time));
         } else {
