@@ -17,6 +17,7 @@ mod check;
 mod demo;
 mod doctor;
 mod findings;
+mod harden;
 mod hush;
 mod look;
 mod once;
@@ -179,13 +180,17 @@ async fn dispatch(global: Global, command: Command) -> Exit {
         Command::Version => out::line(concat!("taskbell ", env!("CARGO_PKG_VERSION"))),
         Command::Sink(look::SinkCommand::Kinds) => look::kinds(global.output),
         Command::Doctor => {
+            harden::harden();
             let config = Config::load(global.config.as_deref());
             Box::pin(doctor::run(config.as_ref(), global.output)).await
         }
-        command => match Config::load(global.config.as_deref()) {
-            Ok(config) => with_config(&global, &config, command).await,
-            Err(error) => out::fail(&error, None, Exit::ConfigInvalid),
-        },
+        command => {
+            harden::harden();
+            match Config::load(global.config.as_deref()) {
+                Ok(config) => with_config(&global, &config, command).await,
+                Err(error) => out::fail(&error, None, Exit::ConfigInvalid),
+            }
+        }
     }
 }
 

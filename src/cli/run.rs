@@ -21,6 +21,7 @@ use crate::{
     app::{self, AppError},
     config::Config,
     exit::Exit,
+    failpoint,
     http::Chain,
     store::{Store, StoreError},
     worker::{Worker, daemon::Daemon},
@@ -71,6 +72,7 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
         }
         config.status = next.status;
         config.text = next.text;
+        failpoint::hit("reload.after");
         info!(sources = worker.sources.len(), sinks = worker.lanes.len(), "config reloaded");
     }
 }
@@ -177,6 +179,7 @@ async fn show(config: &Config, admin: &Admin, helpers: &mut JoinSet<()>, stop: &
 
 /// Reads and builds the new config. A bad one is refused as a whole.
 fn reload(worker: &Worker, config: &Config, path: Option<&Path>) -> Option<Config> {
+    failpoint::hit("reload.before");
     notify(&[NotifyState::Reloading]);
     let next = match Config::load(path) {
         Ok(next) => next,

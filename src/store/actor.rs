@@ -34,6 +34,7 @@ use crate::{
         release::Waiting,
     },
     delivery::{Delivery, DeliveryId},
+    failpoint,
     failure::{Ack, Failure, FailureId},
     name::Name,
     silence::Silence,
