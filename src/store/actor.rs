@@ -34,7 +34,6 @@ use crate::{
         release::Waiting,
     },
     delivery::{Delivery, DeliveryId},
-    failpoint,
     failure::{Ack, Failure, FailureId},
     name::Name,
     silence::Silence,
