@@ -9,11 +9,11 @@ use std::{
     time::Instant,
 };
 
-use jiff::Timestamp;
 use rustix::fs::{statfs, statvfs};
 
 use crate::{
     cli::findings::{Findings, Line, Mark},
+    clock::{Clock as _, SystemClock},
     exit::Exit,
     http::Chain,
     store::{self, Access, StoreError, StoreLock},
@@ -161,9 +161,13 @@ async fn durable(folder: &Path, base: &Path, findings: &mut Findings) {
         let line = Line::new(("store", "flush"), Mark::Failed, detail, advice);
         return findings.push(line, Exit::StoreUnusable);
     }
-    // Empty, so there is nothing to repair and no time to say.
-    let now = Timestamp::UNIX_EPOCH;
-    let access = Access { folder: &beside, holder: "`taskbell doctor`", repair: false, now };
+    // A folder deeper, since a store has files beside its folder, too.
+    let access = Access {
+        folder: &beside.join("store"),
+        holder: "`taskbell doctor`",
+        repair: false,
+        now: SystemClock.now(),
+    };
     let line = match store::open_sled(access).await {
         Err(error) => failed(&error, "Put store.path on a disk of this host."),
         Ok(store) => {
