@@ -169,6 +169,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("name", &self.name)
+            .field("table", &self.table)
             .field("kind", &self.kind.name)
             .field("options", &Keys(&self.options))
             .field("interval", &self.interval)

@@ -127,7 +127,7 @@ impl Bucket {
         let each = per / count.max(1);
         let full_at = self.full_at.max(now);
         // A whole budget may be spent at once; beyond it, turns are one `each` apart.
-        let wait = full_at.saturating_sub(now + (per - each)).max(pause);
+        let wait = full_at.saturating_sub(now + per.saturating_sub(each)).max(pause);
         if TURN_WAIT_MAX < wait {
             return Err(wait);
         }
@@ -142,7 +142,8 @@ impl Bucket {
         self.paused_until = self.paused_until.max(now + pause);
         // Afterwards one turn after the other: all at once would be refused again.
         if let Some(Rate { count, per }) = rate {
-            self.full_at = self.full_at.max(self.paused_until + (per - per / count.max(1)));
+            self.full_at =
+                self.full_at.max(self.paused_until + per.saturating_sub(per / count.max(1)));
         }
     }
 }
@@ -198,7 +199,7 @@ mod tests {
         let mut pauses = Vec::new();
         for now in [0, 100_000, 200_000, 300_000, 400_000, 500_000, 600_000, 700_000] {
             bucket.refuse(None, None, ms(now));
-            pauses.push((bucket.paused_until - ms(now)).as_secs());
+            pauses.push(bucket.paused_until.saturating_sub(ms(now)).as_secs());
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
         bucket.refusals = 0;

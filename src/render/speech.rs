@@ -88,7 +88,9 @@ pub(super) enum Label {
 /// What the list itself calls an operation that we have no word for.
 pub(super) fn operation(failure: &Failure) -> Option<String> {
     let own = &failure.task.text.operate_type;
-    (failure.task.action == Action::Other && !own.is_empty()).then(|| short(own))
+    // The Key Pair Service's states say nothing about the operation.
+    let is_state = own.starts_with("FAILED") || own.starts_with("RUNNING");
+    (failure.task.action == Action::Other && !own.is_empty() && !is_state).then(|| short(own))
 }
 
 /// A language.

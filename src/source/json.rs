@@ -77,6 +77,9 @@ impl std::fmt::Debug for Json {
     }
 }
 
+/// A path and a query.
+type Target = (String, Vec<(String, String)>);
+
 /// One walk on its way.
 struct Walking<'s> {
     sift: &'s mut Sift,
@@ -124,7 +127,7 @@ impl Json {
     async fn page(
         &self,
         walking: &mut Walking<'_>,
-        (path, query): &(String, Vec<(String, String)>),
+        (path, query): &Target,
     ) -> Result<(Page, u64, HeaderMap), SourceError> {
         let query: Vec<(&str, &str)> =
             query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
@@ -198,7 +201,7 @@ impl Json {
     fn after(
         &self,
         seen: &mut BTreeSet<Mark>,
-        (mark, target): (&Mark, &(String, Vec<(String, String)>)),
+        (mark, target): (&Mark, &Target),
         (page, progress, headers): (&Page, Progress, &HeaderMap),
     ) -> Result<Next, SourceError> {
         let mut url = self.endpoint.clone();

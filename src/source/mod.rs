@@ -93,6 +93,7 @@ pub trait Source: fmt::Debug + Send + Sync {
 
     /// Scheme, host and port of whom it asks. Sources of one host share its budget of requests, and
     /// wait for it one by one while it does not answer. Empty: it shares with nobody.
+    #[expect(clippy::unnecessary_literal_bound, reason = "implementations return their own")]
     fn origin(&self) -> &str {
         ""
     }

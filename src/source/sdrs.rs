@@ -53,6 +53,7 @@ const PAGE_SIZE_MAX: u32 = 1000;
 /// What the service calls the ways in which a task fails.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::enum_variant_names, reason = "the service's own words")]
 enum FailureStatus {
     CreateFail,
     DeleteFail,

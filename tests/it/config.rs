@@ -173,7 +173,7 @@ fn collect_refs(schema: &Value, targets: &mut BTreeSet<String>) {
 #[test]
 fn what_a_source_is_can_be_said_without_building_it() {
     let cloud =
-        REFERENCE.replace("\nendpoint = ", "\n#endpoint = ").replace("\n#region", "\nregion");
+        REFERENCE.replace("\nendpoint = ", "\n#endpoint = ").replacen("\n#region", "\nregion", 1);
     for text in [REFERENCE, &cloud] {
         let config = parse(text);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -188,7 +188,7 @@ impl Paging {
         let mut pairs: Vec<(String, String)> =
             query.iter().map(|(key, value)| (key.clone(), value.at(began))).collect();
         pairs.extend(self.size.as_ref().map(|(key, size)| (key.clone(), size.to_string())));
-        let begin = match (mark, self.kind) {
+        let place = match (mark, self.kind) {
             (Mark::Rows(rows), _) => Some(rows.to_string()),
             (Mark::Number(number), _) => Some(number.to_string()),
             (Mark::Word(word), _) => Some(word.clone()),
@@ -196,7 +196,7 @@ impl Paging {
             (_, Kind::Page) => Some(self.first.to_string()),
             _ => None,
         };
-        pairs.extend(begin.map(|begin| (self.key.clone(), begin)));
+        pairs.extend(place.map(|place| (self.key.clone(), place)));
         (path.to_owned(), pairs)
     }
 
@@ -300,23 +300,23 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(keys: &str, mark: Mark, page: &Page, (rows, fresh): (u64, u64), expected: Next) {
+    fn check(keys: &str, mark: &Mark, page: &Page, (rows, fresh): (u64, u64), expected: &Next) {
         let url = Url::parse("https://h.example/a/list?x=1").unwrap();
         let (progress, headers) = (Progress { rows, fresh }, HeaderMap::new());
-        let next = paging(keys).after(&mark, page, progress, (&url, &headers));
-        assert_eq!(next, expected, "{keys}");
+        let next = paging(keys).after(mark, page, progress, (&url, &headers));
+        assert_eq!(next, *expected, "{keys}");
     }
 
     #[test]
     fn a_list_in_one_answer_ends_with_it() {
-        check("", Mark::Start, &page(7, None), (7, 7), Next::End(End::EmptyPage));
+        check("", &Mark::Start, &page(7, None), (7, 7), &Next::End(End::EmptyPage));
     }
 
     #[test]
     fn offsets_count_what_is_new_and_end_at_an_empty_page() {
         let keys = "kind = 'offset'";
         let after =
-            |mark, rows, sums, expected| check(keys, mark, &page(rows, None), sums, expected);
+            |mark, rows, sums, expected| check(keys, &mark, &page(rows, None), sums, &expected);
         after(Mark::Start, 10, (10, 10), Next::Page(Mark::Rows(10)));
         after(Mark::Rows(10), 10, (20, 7), Next::Page(Mark::Rows(17)));
         after(Mark::Rows(17), 3, (23, 0), Next::Page(Mark::Rows(20)));
@@ -327,19 +327,19 @@ mod tests {
     #[test]
     fn pages_are_counted_to_an_empty_or_a_repeated_one() {
         let keys = "kind = 'page'\nfirst = 0";
-        check(keys, Mark::Start, &page(5, None), (5, 5), Next::Page(Mark::Number(1)));
-        check(keys, Mark::Number(1), &page(2, None), (7, 2), Next::Page(Mark::Number(2)));
-        check(keys, Mark::Number(2), &page(0, None), (7, 0), Next::End(End::EmptyPage));
-        check(keys, Mark::Number(2), &page(5, None), (12, 0), Next::End(End::NothingNew));
+        check(keys, &Mark::Start, &page(5, None), (5, 5), &Next::Page(Mark::Number(1)));
+        check(keys, &Mark::Number(1), &page(2, None), (7, 2), &Next::Page(Mark::Number(2)));
+        check(keys, &Mark::Number(2), &page(0, None), (7, 0), &Next::End(End::EmptyPage));
+        check(keys, &Mark::Number(2), &page(5, None), (12, 0), &Next::End(End::NothingNew));
     }
 
     #[test]
     fn a_cursor_is_a_word_or_an_address_of_the_same_host() {
         let keys = "kind = 'cursor'\nnext = '/next'";
         let after = |next: &str, expected| {
-            check(keys, Mark::Start, &page(0, Some(next)), (0, 0), expected);
+            check(keys, &Mark::Start, &page(0, Some(next)), (0, 0), &expected);
         };
-        check(keys, Mark::Start, &page(9, None), (9, 9), Next::End(End::EmptyPage));
+        check(keys, &Mark::Start, &page(9, None), (9, 9), &Next::End(End::EmptyPage));
         after("abc", Next::Page(Mark::Word("abc".into())));
         let path = Mark::Path("/b".into(), vec![("c".into(), "d e".into())]);
         after("https://h.example/b?c=d%20e", Next::Page(path));

@@ -12,13 +12,13 @@ use crate::options::Period;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Value {
     Word(String),
-    Ago(Ago),
+    Ago(Moment),
 }
 
 /// `{ ago = "7d", form = "rfc3339", before = ">=" }`.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ago {
+pub(super) struct Moment {
     /// How long before the poll.
     #[serde(deserialize_with = "period")]
     #[schemars(with = "Period")]
@@ -51,7 +51,7 @@ pub(super) enum Form {
 impl Value {
     /// The word, as of `now`.
     pub(super) fn at(&self, now: Timestamp) -> String {
-        let Ago { ago, form, before } = match self {
+        let Moment { ago, form, before } = match self {
             Self::Word(word) => return word.clone(),
             Self::Ago(ago) => ago,
         };
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Value {
             }
 
             fn visit_map<M: de::MapAccess<'de>>(self, map: M) -> Result<Value, M::Error> {
-                Ago::deserialize(de::value::MapAccessDeserializer::new(map)).map(Value::Ago)
+                Moment::deserialize(de::value::MapAccessDeserializer::new(map)).map(Value::Ago)
             }
         }
         from.deserialize_any(ValueVisitor)
@@ -100,7 +100,7 @@ impl JsonSchema for Value {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let ago = generator.subschema_for::<Ago>();
+        let ago = generator.subschema_for::<Moment>();
         json_schema!({
             "description": "A word, or a time so long before the poll.",
             "anyOf": [{ "type": ["string", "integer", "boolean"] }, ago]
