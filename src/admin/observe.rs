@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -25,9 +26,9 @@ use crate::{
     name::Name,
     silence::Silence,
     store::{
-        DeliveryQuery, DeliverySearch, FailureDetail, FailureQuery, FailureSearch, Found, Lease,
-        Ledger, Owed, PollRecord, Reconciled, Settled, Settlement, SourceState, Spoken, Store,
-        StoreError,
+        Compacted, DeliveryQuery, DeliverySearch, FailureDetail, FailureQuery, FailureSearch,
+        Found, Inspected, Kept, Lease, Ledger, Owed, PollRecord, Reconciled, Settled, Settlement,
+        SourceState, Spoken, Store, StoreError,
     },
     task::TaskKey,
 };
@@ -367,5 +368,17 @@ impl Store for Observed {
 
     async fn owed(&self) -> Result<BTreeMap<Name, Owed>, StoreError> {
         self.store.owed().await
+    }
+
+    async fn upkeep(&self, every: Duration, now: Timestamp) -> Result<Kept, StoreError> {
+        self.store.upkeep(every, now).await
+    }
+
+    async fn compact(&self) -> Result<Compacted, StoreError> {
+        self.store.compact().await
+    }
+
+    async fn inspect(&self, deep: bool) -> Result<Inspected, StoreError> {
+        self.store.inspect(deep).await
     }
 }

@@ -36,7 +36,7 @@ enum Ended {
 pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
     let seen = Arc::new(Observations::new(app::clock().now()));
     let opened = async {
-        let store = app::open_store(config, "`taskbell run`").await?;
+        let store = app::open_store(config, "`taskbell run`", true).await?;
         let store: Arc<dyn Store> = Arc::new(Observed::new(store, Arc::clone(&seen)));
         let worker = app::worker(config, Arc::clone(&store))?;
         Ok::<_, AppError>((store, worker))

@@ -59,7 +59,7 @@ async fn a_person_looks_and_acts() {
 
     // The filter.
     tab.go(&format!("{}/failures", watched.url)).await;
-    tab.eval("document.querySelector('[name=server]').value = 'db-'").await;
+    tab.eval("document.querySelector('[name=server]').value = 'db-1'").await;
     tab.click(".filter button").await;
     eventually(&tab, "one failure of db-1", "document.querySelectorAll('.failure').length === 1")
         .await;

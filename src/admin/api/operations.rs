@@ -204,6 +204,38 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..GET
     },
     Operation {
+        path: "/api/v1/state/records",
+        id: "inspectState",
+        summary: "Whether every record can be read",
+        access: Access::Own,
+        ask: |_| Ok(Ask::Inspect),
+        ..GET
+    },
+    Operation {
+        path: "/api/v1/state/info",
+        id: "getStateInfo",
+        summary: "How large the record is",
+        access: Access::Own,
+        ask: |_| Ok(Ask::StateInfo),
+        ..GET
+    },
+    Operation {
+        path: "/api/v1/state/checkpoint",
+        id: "checkpoint",
+        summary: "Writes a copy of the record",
+        access: Access::Own,
+        ask: |_| Ok(Ask::Checkpoint),
+        ..POST
+    },
+    Operation {
+        path: "/api/v1/state/compact",
+        id: "compact",
+        summary: "Writes the record anew, without what was forgotten",
+        access: Access::Own,
+        ask: |_| Ok(Ask::Compact),
+        ..POST
+    },
+    Operation {
         path: "/api/v1/plan",
         id: "plan",
         summary: "Polls now and says what would be told",

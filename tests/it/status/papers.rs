@@ -49,7 +49,9 @@ async fn what_is_given_is_what_is_documented_and_passes_promtool() {
             let metric = METRICS.iter().find(|metric| metric.name == name);
             let metric = metric.unwrap_or_else(|| panic!("{line} is not documented"));
             let bucket = line.contains("_bucket{");
-            for (label, values) in metric.labels.iter().filter(|(label, _)| bucket || *label != "le") {
+            for (label, values) in
+                metric.labels.iter().filter(|(label, _)| bucket || *label != "le")
+            {
                 assert!(line.contains(&format!("{label}=\"")), "{line} lacks {label}");
                 let closed = values.contains(", ");
                 let value = line.split(&format!("{label}=\"")).nth(1).unwrap();
