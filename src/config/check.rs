@@ -119,7 +119,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
             Some(status),
         ) if problems.is_empty() => {
             in_order(&mut warnings);
-            let built = Config {
+            Ok(Config {
                 store,
                 sources,
                 sinks,
@@ -132,8 +132,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
                 hints,
                 warnings,
                 places,
-            };
-            Ok(built)
+            })
         }
         _ => {
             in_order(&mut problems);
