@@ -24,9 +24,9 @@ async fn eventually(tab: &Tab<'_>, what: &str, script: &str) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    if tokio::time::timeout(Duration::from_secs(30), waiting).await.is_err() {
-        panic!("not seen: {what}: {}", tab.eval("document.body.innerText").await);
-    }
+    let seen = tokio::time::timeout(Duration::from_secs(30), waiting).await.is_ok();
+    let instead = if seen { json!(null) } else { tab.eval("document.body.innerText").await };
+    assert!(seen, "not seen: {what}: {instead}");
 }
 
 #[tokio::test]
