@@ -5,7 +5,7 @@
 //! rebinding). An order must not come from another site's page. And orders need the token, as
 //! does everything if other hosts can reach the server.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use axum::http::{
     HeaderMap, Method, StatusCode,
@@ -136,9 +136,11 @@ impl Guard {
     pub(super) fn session(&self, now: Timestamp) -> Option<String> {
         let ends = now.checked_add(SESSION).ok()?.as_second();
         let signature = keyed(self.token.as_ref()?.expose(), &format!("session {ends}"));
-        let hex: String =
-            signature.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(format!("{ends}.{hex}"))
+        let mut session = format!("{ends}.");
+        for byte in signature.finalize().into_bytes() {
+            let _infallible = write!(session, "{byte:02x}");
+        }
+        Some(session)
     }
 
     fn has_session(&self, headers: &HeaderMap, now: Timestamp) -> bool {

@@ -229,7 +229,9 @@ impl Store for Observed {
         if let Some(sink) = sink.clone() {
             self.seen.count(|counts| {
                 let counted = counts.attempts.entry(sink).or_default();
-                attempts.iter().for_each(|(outcome, latency)| counted.add(*outcome, *latency));
+                for (outcome, latency_ms) in attempts {
+                    counted.add(outcome, latency_ms);
+                }
             });
         }
         let sink = sink.map(|sink| sink.to_string());

@@ -125,37 +125,39 @@ impl Desk {
             here: without(&here, "done"),
         }
     }
+}
 
+impl Reader {
     /// A whole page around `main`.
-    fn page(&self, reader: &Reader, title: &str, main: &str) -> Result<Response, Problem> {
-        let next_theme = match reader.theme {
+    fn page(&self, title: &str, main: &str) -> Result<Response, Problem> {
+        let next_theme = match self.theme {
             "auto" => "dark",
             "dark" => "light",
             _ => "auto",
         };
-        let (other, other_name) = match reader.language {
+        let (other, other_name) = match self.language {
             Language::English => ("zh", "中文"),
             Language::Chinese => ("en", "English"),
         };
         let layout = Layout {
-            t: reader.words,
-            lang: reader.language.tag(),
+            t: self.words,
+            lang: self.language.tag(),
             title,
             main,
-            theme: reader.theme,
+            theme: self.theme,
             next_theme,
             other,
             other_name,
-            acts: reader.acts,
-            token: reader.token,
-            here: &reader.here,
-            path: &reader.path,
-            done: reader.done.map(|done| reader.words.get(done)),
+            acts: self.acts,
+            token: self.token,
+            here: &self.here,
+            path: &self.path,
+            done: self.done.map(|done| self.words.get(done)),
             style: assets::STYLE.path(),
             script: assets::SCRIPT.path(),
             icon: assets::ICON.path(),
             version: env!("CARGO_PKG_VERSION"),
-            zone: reader.zone.name(),
+            zone: self.zone.name(),
         };
         Ok(Html(fill("layout.html", &layout)?).into_response())
     }
@@ -230,12 +232,11 @@ fn set_cookie(name: &str, value: &str, seconds: u32) -> HeaderValue {
 
 /// The routes of the page.
 pub(super) fn router(desk: Desk) -> Router {
-    let sign_in = |State(desk): State<Desk>,
-                   Extension(visitor): Extension<Visitor>,
-                   headers: HeaderMap,
-                   uri: Uri| async move {
-        act::sign_in_page(&desk, &desk.reader(visitor, &headers, &uri), &uri)
-    };
+    let sign_in =
+        |State(desk): State<Desk>,
+         Extension(visitor): Extension<Visitor>,
+         headers: HeaderMap,
+         uri: Uri| async move { act::sign_in_page(&desk.reader(visitor, &headers, &uri), &uri) };
     Router::new()
         .route("/", get(overview::overview))
         .route("/failures", get(views::failures))

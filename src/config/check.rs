@@ -122,7 +122,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
             Some(status),
         ) if problems.is_empty() => {
             in_order(&mut warnings);
-            let built = Config {
+            Ok(Config {
                 store,
                 sources,
                 sinks,
@@ -135,8 +135,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
                 hints,
                 warnings,
                 places,
-            };
-            Ok(built)
+            })
         }
         _ => {
             in_order(&mut problems);

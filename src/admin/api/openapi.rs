@@ -45,7 +45,7 @@ pub fn openapi() -> Value {
         }
     }
     let happened = types.answered.subschema_for::<Happened>();
-    paths.insert("/api/v1/events".to_owned(), events(happened));
+    paths.insert("/api/v1/events".to_owned(), events(&happened));
     let problem = types.answered.subschema_for::<Problem>();
     let mut schemas = types.given.take_definitions(true);
     schemas.extend(types.answered.take_definitions(true));
@@ -149,7 +149,7 @@ fn plain(field: &mut Value, definitions: &Value) {
     }
 }
 
-fn events(happened: Schema) -> Value {
+fn events(happened: &Schema) -> Value {
     json!({
         "get": {
             "operationId": "events",

@@ -204,33 +204,33 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..GET
     },
     Operation {
-        path: "/api/v1/state/info",
-        id: "getStateInfo",
-        summary: "What the store takes on disk, and its newest copy",
-        access: Access::Own,
-        ask: |_| Ok(Ask::StateInfo),
-        ..GET
-    },
-    Operation {
         path: "/api/v1/state/records",
-        id: "readState",
-        summary: "Reads every record of the store",
+        id: "inspectState",
+        summary: "Whether every record can be read",
         access: Access::Own,
         ask: |_| Ok(Ask::Inspect),
         ..GET
     },
     Operation {
+        path: "/api/v1/state/info",
+        id: "getStateInfo",
+        summary: "How large the record is",
+        access: Access::Own,
+        ask: |_| Ok(Ask::StateInfo),
+        ..GET
+    },
+    Operation {
         path: "/api/v1/state/checkpoint",
-        id: "copyState",
-        summary: "Copies the store to the file beside it",
+        id: "checkpoint",
+        summary: "Writes a copy of the record",
         access: Access::Own,
         ask: |_| Ok(Ask::Checkpoint),
         ..POST
     },
     Operation {
         path: "/api/v1/state/compact",
-        id: "compactState",
-        summary: "Writes the store's files anew",
+        id: "compact",
+        summary: "Writes the record anew, without what was forgotten",
         access: Access::Own,
         ask: |_| Ok(Ask::Compact),
         ..POST

@@ -36,8 +36,8 @@ impl PartQuery {
             Some(cursor) => begin(cursor, &names)?,
         };
         let end = begin.saturating_add(limit);
-        let last = end.checked_sub(1).and_then(|last| names.get(last));
-        let next = last.filter(|_| end < names.len());
+        let ending = end.checked_sub(1).and_then(|at| names.get(at));
+        let next = ending.filter(|_| end < names.len());
         let next = next.map(|name| cursor_of(&format!("{end}:{name}")));
         let items: Vec<Value> = items.into_iter().skip(begin).take(limit).collect();
         Ok(json(&Listing { items, next }))

@@ -21,8 +21,8 @@ fn now() -> Timestamp {
 }
 
 /// What comes of a request: what the visitor may do, `sign in`, or the status.
-fn outcome(guard: &Guard, method: Method, pairs: &[(&str, &str)]) -> String {
-    match guard.admit(&method, &headers(pairs), false, now()) {
+fn outcome(guard: &Guard, method: &Method, pairs: &[(&str, &str)]) -> String {
+    match guard.admit(method, &headers(pairs), false, now()) {
         Ok(visitor) => format!("{visitor:?}"),
         Err(Turned::SignIn) => "sign in".to_owned(),
         Err(Turned::Away(problem)) => problem.status().as_str().to_owned(),
@@ -46,12 +46,14 @@ fn only_our_own_names_are_answered() {
         ("[::1", "421"),
         ("", "421"),
     ] {
-        assert_eq!(outcome(&guard, Method::GET, &[("host", host)]), expected, "{host}");
+        assert_eq!(outcome(&guard, &Method::GET, &[("host", host)]), expected, "{host}");
     }
-    assert_eq!(outcome(&guard, Method::GET, &[]), "421");
+    assert_eq!(outcome(&guard, &Method::GET, &[]), "421");
     let twice = [("host", "localhost"), ("host", "evil.example.com")];
     let mut both = HeaderMap::new();
-    twice.iter().for_each(|(_, value)| drop(both.append("host", value.parse().unwrap())));
+    for (_, value) in twice {
+        both.append("host", value.parse().unwrap());
+    }
     assert!(guard.admit(&Method::GET, &both, false, now()).is_err());
 }
 
@@ -72,7 +74,7 @@ fn orders_need_the_token_and_so_does_all_that_others_can_reach() {
     ] {
         let bearer = bearer.map(|bearer| ("authorization", bearer));
         let pairs: Vec<_> = [Some(host), bearer].into_iter().flatten().collect();
-        let actual = outcome(&guard(token, local), method.clone(), &pairs);
+        let actual = outcome(&guard(token, local), &method, &pairs);
         assert_eq!(actual, expected, "{token} {local} {method} {bearer:?}");
     }
 }
@@ -117,6 +119,6 @@ fn an_order_of_another_site_is_refused_although_the_browser_is_signed_in() {
         (vec![], "403"),
     ] {
         let pairs = [vec![host, ("cookie", cookie.as_str())], more.clone()].concat();
-        assert_eq!(outcome(&guard, Method::POST, &pairs), expected, "{more:?}");
+        assert_eq!(outcome(&guard, &Method::POST, &pairs), expected, "{more:?}");
     }
 }

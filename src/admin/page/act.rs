@@ -43,14 +43,14 @@ struct Message<'a> {
 }
 
 /// The page with the form for the token.
-pub(super) fn sign_in_page(desk: &Desk, reader: &Reader, uri: &Uri) -> Result<Response, Problem> {
+pub(super) fn sign_in_page(reader: &Reader, uri: &Uri) -> Result<Response, Problem> {
     let to = param(uri, "to").unwrap_or_default();
-    sign_in(desk, reader, local(&to), false)
+    sign_in(reader, local(&to), false)
 }
 
-fn sign_in(desk: &Desk, reader: &Reader, to: &str, wrong: bool) -> Result<Response, Problem> {
+fn sign_in(reader: &Reader, to: &str, wrong: bool) -> Result<Response, Problem> {
     let page = SignIn { t: reader.words, to, wrong, token: reader.token };
-    desk.page(reader, reader.words.get("sign_in"), &fill("sign_in.html", &page)?)
+    reader.page(reader.words.get("sign_in"), &fill("sign_in.html", &page)?)
 }
 
 /// The fields of a form.
@@ -86,7 +86,7 @@ pub(super) async fn order(
         "ack" => {
             let by = form.text("by");
             if by.is_empty() {
-                return complain(desk, reader, reader.words.get("name_needed"), &back);
+                return complain(reader, reader.words.get("name_needed"), &back);
             }
             let ack = NewAck { by, comment: form.text("comment") };
             Ask::Acknowledge(form.number("id")?.to_string(), Some(ack))
@@ -103,14 +103,14 @@ pub(super) async fn order(
         _ => return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such order")),
     };
     match desk.admin.answer(ask).await {
-        Ok(answer) if order == "test" => tested(desk, reader, &answer, &back),
+        Ok(answer) if order == "test" => tested(reader, &answer, &back),
         Ok(_) => Ok(see_other(&with_done(&back, order))),
         Err(error) => {
             let problem = Problem::from(error);
             if problem.status().is_server_error() {
                 return Err(problem);
             }
-            complain(desk, reader, &problem.detail, &back)
+            complain(reader, &problem.detail, &back)
         }
     }
 }
@@ -133,7 +133,7 @@ fn new_silence(form: &Form) -> Result<NewSilence, Problem> {
 }
 
 /// What a test message came to.
-fn tested(desk: &Desk, reader: &Reader, answer: &Value, back: &str) -> Result<Response, Problem> {
+fn tested(reader: &Reader, answer: &Value, back: &str) -> Result<Response, Problem> {
     let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
     let accepted = answer.get("accepted") == Some(&Value::Bool(true));
     let latency = answer.get("latency_ms").map(Value::to_string).unwrap_or_default();
@@ -141,24 +141,23 @@ fn tested(desk: &Desk, reader: &Reader, answer: &Value, back: &str) -> Result<Re
     let title = reader.words.with(key, &[("sink", text("sink")), ("ms", &latency)]);
     let said = if accepted { "" } else { text("answer") };
     let tone = if accepted { "ok" } else { "bad" };
-    message(desk, reader, (tone, title, said), back)
+    message(reader, (tone, title, said), back)
 }
 
-fn complain(desk: &Desk, reader: &Reader, text: &str, back: &str) -> Result<Response, Problem> {
+fn complain(reader: &Reader, text: &str, back: &str) -> Result<Response, Problem> {
     let title = reader.words.get("not_done").to_owned();
-    let mut response = message(desk, reader, ("bad", title, text), back)?;
+    let mut response = message(reader, ("bad", title, text), back)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
 
 fn message(
-    desk: &Desk,
     reader: &Reader,
     (tone, title, text): (&'static str, String, &str),
     back: &str,
 ) -> Result<Response, Problem> {
     let message = Message { t: reader.words, tone, title: title.clone(), text, back: local(back) };
-    desk.page(reader, &title, &fill("message.html", &message)?)
+    reader.page(&title, &fill("message.html", &message)?)
 }
 
 /// Signs in with the token.
@@ -166,7 +165,7 @@ async fn enter(desk: &Desk, reader: &Reader, form: &Form) -> Result<Response, Pr
     let to = form.text("to");
     if !desk.guard.is_token(&form.text("token")) {
         tokio::time::sleep(WRONG_TOKEN_WAIT).await;
-        let mut response = sign_in(desk, reader, local(&to), true)?;
+        let mut response = sign_in(reader, local(&to), true)?;
         *response.status_mut() = StatusCode::UNAUTHORIZED;
         return Ok(response);
     }

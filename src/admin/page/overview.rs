@@ -129,7 +129,7 @@ pub(super) async fn overview(
         )?,
         silences: &fill("silences.html", &silence_rows(&reader, silences))?,
     };
-    desk.page(&reader, &headline, &fill("overview.html", &overview)?)
+    reader.page(&headline, &fill("overview.html", &overview)?)
 }
 
 fn source_rows(reader: &Reader, mut sources: Vec<SourceView>) -> Sources<'static> {
@@ -141,10 +141,10 @@ fn source_rows(reader: &Reader, mut sources: Vec<SourceView>) -> Sources<'static
     Sources { t: reader.words, rows, more }
 }
 
-fn silence_rows<'a>(
-    reader: &'a Reader,
+fn silence_rows(
+    reader: &Reader,
     mut silences: Vec<crate::admin::view::SilenceView>,
-) -> Silences<'a> {
+) -> Silences<'_> {
     silences.sort_by_key(|silence| (silence.state == "ended", std::cmp::Reverse(silence.id)));
     // Those that ended are of interest for a while only; the API lists them all.
     let ended_shown = 3;

@@ -167,7 +167,7 @@ pub(super) async fn failures(
         next: further(&uri, "/failures", found.next),
         later: query.cursor.is_some(),
     };
-    desk.page(&reader, words.get("failures"), &fill("failures.html", &page)?)
+    reader.page(words.get("failures"), &fill("failures.html", &page)?)
 }
 
 pub(super) async fn deliveries(
@@ -202,7 +202,7 @@ pub(super) async fn deliveries(
         acts: reader.acts,
         here: &reader.here,
     };
-    desk.page(&reader, words.get("deliveries"), &fill("deliveries.html", &page)?)
+    reader.page(words.get("deliveries"), &fill("deliveries.html", &page)?)
 }
 
 pub(super) async fn failure(
@@ -248,5 +248,5 @@ pub(super) async fn failure(
         here: &reader.here,
         one: reader.failure(failure),
     };
-    desk.page(&reader, &title, &fill("failure.html", &page)?)
+    reader.page(&title, &fill("failure.html", &page)?)
 }

@@ -9,7 +9,7 @@ fn an_unknown_key_is_named_at_every_level() {
         "",
         "[zzz]",
         &["c.toml:11: zzz: is not a known key; known are store, source, sink, route, mute, \
-           delivery, worker, text, template, hints"],
+           delivery, worker, status, text, template, hints"],
     );
     for (table, key, near) in [
         ("store", "pahts", "path"),
@@ -65,9 +65,9 @@ fn keys_of_later_versions_are_not_taken_yet() {
     );
     check(
         "",
-        "[status]\nlisten = \"\"",
-        &["c.toml:11: status: is not a known key; known are store, source, sink, route, \
-           mute, delivery, worker, text, template, hints"],
+        "[nodes]\nlisten = \"\"",
+        &["c.toml:11: nodes: is not a known key; known are store, source, sink, route, \
+           mute, delivery, worker, status, text, template, hints"],
     );
 }
 

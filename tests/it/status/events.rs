@@ -40,8 +40,8 @@ async fn what_happens_is_told_once_and_again_to_those_who_come_back() {
     let polled = text.find("\"new\":1").expect("the poll that recorded it");
     let opened = text.find("event: deliveries.opened").unwrap();
     assert!(polled < opened && opened < text.find("event: deliveries.settled").unwrap(), "{text}");
-    let before = text[..opened].rfind("id: ").unwrap();
-    let id = text[before..].lines().next().unwrap().strip_prefix("id: ").unwrap();
+    let before = text.split_at(opened).0.rfind("id: ").unwrap();
+    let id = text.split_at(before).1.lines().next().unwrap().strip_prefix("id: ").unwrap();
     // The id before the event is that of the event itself, so what follows is what it missed.
     let number: u64 = id.split_once('-').unwrap().1.parse().unwrap();
     let earlier = format!("{}-{}", id.split_once('-').unwrap().0, number - 1);
