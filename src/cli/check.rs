@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Output, out};
+use serde_json::json;
+
+use super::{Output, out, wait};
 use crate::{
     app,
     config::Config,
@@ -41,19 +43,48 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
     }
     if !args.online {
         let (sources, sinks) = (worker.sources.len(), worker.lanes.len());
-        return exit.max(out::line(&format!("ok: {sources} sources, {sinks} sinks")));
+        let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+        return exit.max(match output {
+            Output::Table => {
+                let sources = out::count(sources, "source", "sources");
+                let sinks = out::count(sinks, "sink", "sinks");
+                out::line(&format!("ok: {sources}, {sinks}"))
+            }
+            Output::Json => {
+                out::json(&json!({ "sources": sources, "sinks": sinks, "warnings": warnings }))
+            }
+        });
     }
-    let mut rows = Vec::new();
-    exit = exit.max(check_sources(&worker, &mut rows).await);
-    exit = exit.max(check_sinks(&worker, &mut rows).await);
-    let printed = match output {
-        Output::Table => out::table(&["WHAT", "NAME", "RESULT", "DETAIL"], &rows),
-        Output::Json => out::json(&serde_json::json!(rows)),
-    };
-    exit.max(printed)
+    let (rows, found) = wait::showing("asking sources and sinks", online(&worker)).await;
+    exit.max(found).max(print(&rows, output))
 }
 
-async fn check_sources(worker: &Worker, rows: &mut Vec<Vec<String>>) -> Exit {
+/// What is asked, of whom, how it went, and more about that.
+pub(super) type Row = [String; 4];
+
+/// Prints what came of a check of sources and sinks.
+pub(super) fn print(rows: &[Row], output: Output) -> Exit {
+    match output {
+        Output::Table => {
+            let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+            out::table(&["WHAT", "NAME", "RESULT", "DETAIL"], &rows)
+        }
+        Output::Json => {
+            let view = |[what, name, result, detail]: &Row| json!({ "what": what, "name": name, "result": result, "detail": detail });
+            out::json(&rows.iter().map(view).collect())
+        }
+    }
+}
+
+/// Reads the list of each source and opens each sink. Nothing is recorded and nothing sent.
+pub(super) async fn online(worker: &Worker) -> (Vec<Row>, Exit) {
+    let mut rows = Vec::new();
+    let sources = check_sources(worker, &mut rows).await;
+    let sinks = check_sinks(worker, &mut rows).await;
+    (rows, sources.max(sinks))
+}
+
+async fn check_sources(worker: &Worker, rows: &mut Vec<Row>) -> Exit {
     let mut exit = Exit::Done;
     for watched in &worker.sources {
         let name = watched.source.info().name.to_string();
@@ -75,12 +106,12 @@ async fn check_sources(worker: &Worker, rows: &mut Vec<Vec<String>>) -> Exit {
                 ("error".to_owned(), Chain(&error).to_string())
             }
         };
-        rows.push(vec!["source".to_owned(), name, result, detail]);
+        rows.push(["source".to_owned(), name, result, detail]);
     }
     exit
 }
 
-async fn check_sinks(worker: &Worker, rows: &mut Vec<Vec<String>>) -> Exit {
+async fn check_sinks(worker: &Worker, rows: &mut Vec<Row>) -> Exit {
     let mut exit = Exit::Done;
     for lane in &worker.lanes {
         let limit: Duration = lane.outlet.timeout;
@@ -92,7 +123,7 @@ async fn check_sinks(worker: &Worker, rows: &mut Vec<Vec<String>>) -> Exit {
         if result != "ok" {
             exit = Exit::Failed;
         }
-        rows.push(vec!["sink".to_owned(), lane.name.to_string(), result.to_owned(), detail]);
+        rows.push(["sink".to_owned(), lane.name.to_string(), result.to_owned(), detail]);
     }
     exit
 }

@@ -21,6 +21,9 @@ use crate::{
     worker::{Worker, daemon::Daemon},
 };
 
+/// What `systemctl status` shows after a reload that changed nothing.
+const REFUSED: &str = "the new config was refused, the old one stays; the log says why";
+
 /// What ended a run of the loops.
 enum Ended {
     Stop,
@@ -113,7 +116,8 @@ async fn serve(
     }
     helpers.spawn(watchdog(Arc::clone(&worker.store), stop.clone()));
     let count = worker.sources.len();
-    notify(&[NotifyState::Ready, NotifyState::Status(&format!("watching {count} sources"))]);
+    let watching = format!("watching {}", out::count(count, "source", "sources"));
+    notify(&[NotifyState::Ready, NotifyState::Status(&watching)]);
     let loops = daemon.run(stop.clone());
     tokio::pin!(loops);
     let (ended, next) = loop {
@@ -125,7 +129,7 @@ async fn serve(
                 Asked::Stop => break (Ended::Stop, None),
                 Asked::Reload => match reload(&worker, config, path) {
                     Some(next) => break (Ended::Reload, Some(next)),
-                    None => notify(&[NotifyState::Ready]),
+                    None => notify(&[NotifyState::Ready, NotifyState::Status(REFUSED)]),
                 },
             },
         }
@@ -152,7 +156,9 @@ async fn serve(
 
 /// Reads and builds the new config. A bad one is refused as a whole.
 fn reload(worker: &Worker, config: &Config, path: Option<&Path>) -> Option<Config> {
-    notify(&[NotifyState::Reloading]);
+    // With `Type=notify-reload` systemd waits for a READY=1 that is later than this time.
+    let now = NotifyState::monotonic_usec_now();
+    notify(&[NotifyState::Reloading].into_iter().chain(now.ok()).collect::<Vec<_>>());
     let next = match Config::load(path) {
         Ok(next) => next,
         Err(error) => {
