@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("options", &["secret"]),
     ("http", &["options"]),
     ("huawei", &["secret"]),
+    ("journal", &[]),
     ("failpoint", &["options"]),
     ("decide", &["delivery", "failure", "name", "notice", "options", "silence", "task", "text"]),
     (
@@ -34,8 +35,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "sink",
         &[
-            "clock", "delivery", "failure", "http", "huawei", "message", "name", "notice",
-            "options", "render", "secret", "task", "text",
+            "clock", "delivery", "failure", "http", "huawei", "journal", "message", "name",
+            "notice", "options", "render", "secret", "task", "text",
         ],
     ),
     (
@@ -45,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "delivery",
             "failpoint",
             "failure",
+            "http",
             "message",
             "name",
             "notice",

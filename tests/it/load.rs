@@ -168,6 +168,7 @@ impl Load {
             poll_concurrency: 1,
             shutdown_grace: Duration::ZERO,
             retention: Duration::from_secs(24 * 3600),
+            checkpoint: Duration::from_secs(24 * 3600),
         };
         let dispatcher = worker.dispatcher();
         let load = Self { worker, now, dispatcher, live, dead };
@@ -223,7 +224,7 @@ impl Load {
 
     /// The metrics say what happened.
     async fn check(&self, nth: u64) {
-        let admin = Admin { worker: self.worker.clone(), waker: None };
+        let admin = Admin::of(self.worker.clone());
         let metrics = admin.metrics().await.unwrap();
         let value = |line: &str| -> i64 {
             let found = metrics.lines().find_map(|one| one.strip_prefix(line));
