@@ -82,7 +82,6 @@ fn accepted(lease: &Lease, at: Timestamp) -> Settled {
         message: None,
         asked: false,
         fallback_after: None,
-        message: None,
     }
 }
 
