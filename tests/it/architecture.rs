@@ -45,6 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "delivery",
             "failpoint",
             "failure",
+            "http",
             "message",
             "name",
             "notice",
