@@ -78,6 +78,7 @@ fn accepted(lease: &Lease, at: Timestamp) -> Settled {
         at,
         recipients: None,
         body: None,
+        message: None,
         uncertain: false,
         message: None,
         asked: false,
