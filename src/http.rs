@@ -53,7 +53,7 @@ enum Route {
     #[default]
     Environment,
     /// By this proxy.
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     /// By none.
     Direct,
     /// By none, and not to private addresses.
@@ -90,7 +90,7 @@ impl Clients {
     /// Clients of their own with the same trust that go through `proxy`.
     #[must_use]
     pub fn through(&self, proxy: Proxy) -> Self {
-        Self { route: Route::Proxy(proxy), ..self.apart() }
+        Self { route: Route::Proxy(Box::new(proxy)), ..self.apart() }
     }
 
     /// Clients of their own that trust `roots` too.
@@ -176,7 +176,7 @@ impl Clients {
         };
         let builder = match &self.route {
             Route::Environment => builder,
-            Route::Proxy(proxy) => builder.proxy(proxy.clone()),
+            Route::Proxy(proxy) => builder.proxy(Proxy::clone(proxy)),
             Route::Direct => builder.no_proxy(),
             Route::Public => builder.no_proxy().dns_resolver(Arc::new(guard::PublicOnly)),
         };

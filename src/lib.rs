@@ -12,6 +12,7 @@ pub mod failpoint;
 pub mod failure;
 pub mod http;
 pub mod huawei;
+pub mod message;
 pub mod name;
 pub mod notice;
 pub mod options;

@@ -26,6 +26,7 @@ mod plan;
 mod route;
 mod run;
 pub mod simulate;
+mod state;
 mod template;
 mod verify;
 
@@ -114,7 +115,7 @@ enum Command {
     Silence(hush::SilenceCommand),
     /// The record itself
     #[command(subcommand)]
-    State(hush::StateCommand),
+    State(state::StateCommand),
     /// Other configs
     #[command(subcommand)]
     Config(plan::ConfigCommand),
@@ -197,7 +198,7 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
         Command::Plan(args) => plan::plan(config, &args, output).await,
         Command::Dead(command) => hush::dead(config, &command, output).await,
         Command::Silence(command) => hush::silence(config, &command, output).await,
-        Command::State(command) => hush::state(config, &command, output).await,
+        Command::State(command) => state::state(config, &command, output).await,
         Command::Config(command) => plan::config(config, &command, output).await,
         Command::Source(command) => look::source(config, &command, output).await,
         Command::Sink(command) => look::sink(config, &command, output).await,

@@ -23,5 +23,6 @@ pub mod schedule;
 pub mod sift;
 pub mod silence;
 pub mod tally;
+pub mod upkeep;
 pub mod window;
 mod zone;

@@ -96,10 +96,23 @@ impl Speech for Chinese {
                 };
                 format!("{lasted}{last}此后的失败恢复逐条通知。")
             }
+            NoticeKind::SinkFailing if notice.total == 0 => {
+                "当前渠道是其备用渠道，故通知到此。该渠道会继续重试。".to_owned()
+            }
             NoticeKind::SinkFailing => format!(
                 "当前渠道是其备用渠道，故通知到此。尚有 {} 条失败未能送达该渠道，会保留并重试。",
                 notice.total
             ),
+            NoticeKind::StateLost if let Some(since) = notice.since => format!(
+                "存储已损坏，已用 {} 的副本恢复。此后通知过的内容可能会以相同的 ID 再次通知。",
+                zone.short(since, notice.created_at)
+            ),
+            NoticeKind::TaskCleared => {
+                let these = if notice.total == 1 { "该" } else { "这些" };
+                format!(
+                    "{these}记录已从云侧失败任务列表中消失。这不一定表示问题已解决：记录可能是被删除的。"
+                )
+            }
             kind => fixed_lead(kind).to_owned(),
         }
     }
@@ -122,7 +135,11 @@ impl Speech for Chinese {
         match (&text.server_name, &text.server_id, &text.keypair) {
             (Some(server), _, _) | (None, Some(server), _) => format!("{} {action}", short(server)),
             (None, None, Some(keypair)) => {
-                format!("密钥对 {} {}", short(keypair), self.action(failure.task.action))
+                let action = match failure.task.action {
+                    Action::Other => action,
+                    known => self.action(known),
+                };
+                format!("密钥对 {} {action}", short(keypair))
             }
             (None, None, None) => action.to_owned(),
         }
@@ -307,7 +324,10 @@ impl Chinese {
         let brackets = self.in_brackets(notice);
         match notice.kind {
             NoticeKind::SourceWatching => format!("开始监控，{}", standing(notice.still_open)),
-            NoticeKind::StateLost => format!("通知记录丢失，{}", standing(notice.still_open)),
+            NoticeKind::StateLost => {
+                let became = if notice.since.is_some() { "已从副本恢复" } else { "丢失" };
+                format!("通知记录{became}，{}", standing(notice.still_open))
+            }
             NoticeKind::Test => format!("发往 {} 的测试消息", notice.sink),
             NoticeKind::StormOpened => format!("告警风暴：{total} 个任务失败{brackets}"),
             NoticeKind::StormUpdated => {
@@ -353,9 +373,6 @@ impl Chinese {
 /// What needs no figures.
 fn fixed_lead(kind: NoticeKind) -> &'static str {
     match kind {
-        NoticeKind::TaskCleared => {
-            "该记录已从云侧失败任务列表中消失。这不一定表示问题已解决：记录可能是被删除的。"
-        }
         NoticeKind::SourceWatching => {
             "从现在起监控该列表。已有的失败记录不再逐条通知，新发生的失败会照常通知。"
         }

@@ -102,6 +102,9 @@ impl Speech for English {
                 };
                 format!("{lasted}{last}What fails from now on is told singly again.")
             }
+            NoticeKind::SinkFailing if notice.total == 0 => {
+                "You are told because this sink is its fallback. It is tried again.".to_owned()
+            }
             NoticeKind::SinkFailing => {
                 let (are, them) = if notice.total == 1 { ("is", "it") } else { ("are", "them") };
                 format!(
@@ -110,6 +113,11 @@ impl Speech for English {
                     failures(notice.total)
                 )
             }
+            NoticeKind::StateLost if let Some(since) = notice.since => format!(
+                "The store was damaged, and its copy of {} took its place. What was told after \
+                 that may be told again, under the same ids.",
+                zone.short(since, notice.created_at)
+            ),
             kind => fixed_lead(kind).to_owned(),
         }
     }
@@ -285,7 +293,8 @@ impl English {
         match notice.kind {
             NoticeKind::SourceWatching => format!("watching; {}", standing(notice.still_open)),
             NoticeKind::StateLost => {
-                format!("the record of what was told is lost; {}", standing(notice.still_open))
+                let became = if notice.since.is_some() { "is an older copy" } else { "is lost" };
+                format!("the record of what was told {became}; {}", standing(notice.still_open))
             }
             NoticeKind::Test => format!("test message for {}", notice.sink),
             NoticeKind::StormOpened => format!("storm: {}{brackets}", failed_tasks(total)),

@@ -33,6 +33,9 @@ pub(super) enum Tree {
     Told,
     /// Bytes to send again, by delivery and part.
     Body,
+    /// Where a service keeps the message of a delivery, by delivery; only of those that may be
+    /// followed up.
+    Message,
     /// Pages of which deliveries speak for a failure, by first failure.
     Mention,
     /// Failures of deliveries that list only some of them, by delivery and part.
@@ -48,7 +51,7 @@ pub(super) enum Tree {
 }
 
 impl Tree {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Meta,
         Self::Source,
         Self::Roster,
@@ -60,6 +63,7 @@ impl Tree {
         Self::Delivery,
         Self::Told,
         Self::Body,
+        Self::Message,
         Self::Mention,
         Self::Member,
         Self::Sink,
@@ -81,6 +85,7 @@ impl Tree {
             Self::Delivery => "delivery",
             Self::Told => "told",
             Self::Body => "body",
+            Self::Message => "message",
             Self::Mention => "mention",
             Self::Member => "member",
             Self::Sink => "sink",
@@ -112,6 +117,21 @@ pub(super) trait Kv: Send {
 
     /// Makes all of `writes` happen, or none, and returns when they are on disk.
     fn commit(&mut self, writes: &Writes) -> Result<(), StoreError>;
+
+    /// What it takes on disk.
+    fn disk_bytes(&self) -> u64;
+
+    /// Writes its files anew, without what is needed no more.
+    fn compact(&mut self) -> Result<Compacted, StoreError>;
+}
+
+/// What writing the files anew came to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Compacted {
+    /// Bytes on disk before.
+    pub before: u64,
+    /// Bytes on disk after.
+    pub after: u64,
 }
 
 /// Writes that were decided and not yet committed, and reads that see them.

@@ -22,7 +22,7 @@ use taskbell::{
     decide::sift::Sift,
     http::Clients,
     sim::{On, Scenario, Simulator},
-    source::{Source, SourceError},
+    source::{Finding, Source, SourceError},
 };
 
 use crate::stage::{PROJECT, Stage};
@@ -54,6 +54,13 @@ const KEYS: &str = "kind = 'aksk', access_key = 'SIMULATOR0ACCESSKEY0', \
 const PASSWORD: &str = "kind = 'password', domain = 'simulator', user = 'simulator', \
                         password = 'simulator-password'";
 
+fn agency(base: &str) -> String {
+    format!(
+        "kind = 'agency', domain = 'simulator-other', agency = 'simulator-agency', \
+         base = {{ {base} }}"
+    )
+}
+
 impl Cloud {
     /// A cloud like the scenario, with three failures in each project.
     async fn new(scenario: &str) -> Self {
@@ -69,13 +76,6 @@ impl Cloud {
 
     fn metadata(&self) -> String {
         format!("kind = 'metadata', endpoint = '{}'", self.sim.url())
-    }
-
-    fn agency(&self, base: &str) -> String {
-        format!(
-            "kind = 'agency', domain = 'simulator-other', agency = 'simulator-agency', \
-             base = {{ {base} }}"
-        )
     }
 
     /// A source of the region, with these further keys.
@@ -143,9 +143,9 @@ async fn every_kind_reads_the_list_of_a_project_that_is_named_or_looked_up() {
         PASSWORD.to_owned(),
         cloud.metadata(),
         profile(folder.path()),
-        cloud.agency(KEYS),
-        cloud.agency(PASSWORD),
-        cloud.agency(&cloud.metadata()),
+        agency(KEYS),
+        agency(PASSWORD),
+        agency(&cloud.metadata()),
     ] {
         let named = cloud.source(&auth, &format!("project_id = '{PROJECT}'"));
         assert_eq!(walk(&*named).await.unwrap(), 3, "{auth}");
@@ -154,7 +154,7 @@ async fn every_kind_reads_the_list_of_a_project_that_is_named_or_looked_up() {
         assert_eq!(walk(&*looked_up).await.unwrap(), 3, "{auth}");
         assert_eq!(looked_up.info().project_id, PROJECT, "{auth}");
         for source in [&named, &looked_up] {
-            let bad: Vec<_> = source.examine().await.into_iter().filter(|f| f.is_bad()).collect();
+            let bad: Vec<_> = source.examine().await.into_iter().filter(Finding::is_bad).collect();
             assert!(bad.is_empty(), "{auth}: {bad:?}");
         }
     }

@@ -13,9 +13,10 @@ use rustix::fs::{statfs, statvfs};
 
 use crate::{
     cli::findings::{Findings, Line, Mark},
+    clock::{Clock as _, SystemClock},
     exit::Exit,
     http::Chain,
-    store::{self, StoreError, StoreLock},
+    store::{self, Access, StoreError, StoreLock},
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -138,7 +139,7 @@ fn space(base: &Path, findings: &mut Findings) {
             Line::new(("store", "space"), Mark::Failed, detail, advice)
         }
         ..FREE_MIN => Line::new(("store", "space"), Mark::Failed, detail, advice),
-        ..FREE_LOW => Line::new(("store", "space"), Mark::Warning, detail, advice),
+        FREE_MIN..FREE_LOW => Line::new(("store", "space"), Mark::Warning, detail, advice),
         _ => Line::good(("store", "space"), detail),
     };
     findings.push(line, Exit::StoreUnusable);
@@ -160,7 +161,14 @@ async fn durable(folder: &Path, base: &Path, findings: &mut Findings) {
         let line = Line::new(("store", "flush"), Mark::Failed, detail, advice);
         return findings.push(line, Exit::StoreUnusable);
     }
-    let line = match store::open_sled(&beside, "`taskbell doctor`").await {
+    // A folder deeper, since a store has files beside its folder, too.
+    let access = Access {
+        folder: &beside.join("store"),
+        holder: "`taskbell doctor`",
+        repair: false,
+        now: SystemClock.now(),
+    };
+    let line = match store::open_sled(access).await {
         Err(error) => failed(&error, "Put store.path on a disk of this host."),
         Ok(store) => {
             drop(store);

@@ -126,7 +126,7 @@ impl Iam {
         let token = token.map(str::trim).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| self.odd("gave no token"))?;
         let TokenBody { token: Token { expires_at, project } } =
-            serde_json::from_slice(&body).map_err(|error| self.unreadable("token", error))?;
+            serde_json::from_slice(&body).map_err(|error| self.unreadable("token", &error))?;
         let proof = Proof::Token(Secret::new(token.to_owned()));
         Ok((Identity { proof, project_id: project.map(|project| project.id) }, expires_at))
     }
@@ -178,7 +178,7 @@ impl Iam {
         };
         let (_, body) = self.ask(&ask).await?;
         let Projects { projects } =
-            serde_json::from_slice(&body).map_err(|error| self.unreadable("projects", error))?;
+            serde_json::from_slice(&body).map_err(|error| self.unreadable("projects", &error))?;
         match projects.as_slice() {
             [only] => Ok(only.id.clone()),
             [] => {
@@ -249,8 +249,8 @@ impl Iam {
         Fault::new(FaultClass::Schema, false, format!("{} {what}", self.who))
     }
 
-    fn unreadable(&self, what: &str, error: serde_json::Error) -> Fault {
-        self.odd(&format!("gave no readable {what}")).caused_by(shape(&error))
+    fn unreadable(&self, what: &str, error: &serde_json::Error) -> Fault {
+        self.odd(&format!("gave no readable {what}")).caused_by(shape(error))
     }
 }
 

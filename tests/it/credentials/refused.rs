@@ -2,7 +2,7 @@
 
 use taskbell::sim::{Fault, On};
 
-use super::{Cloud, KEYS, PASSWORD, refusal, walk};
+use super::{Cloud, KEYS, PASSWORD, agency, refusal, walk};
 
 const OTHER: &str = "fedcba9876543210fedcba9876543210";
 
@@ -108,7 +108,7 @@ async fn a_host_without_an_agency_says_so() {
 #[tokio::test]
 async fn an_agency_that_does_not_trust_us_is_a_matter_of_permission() {
     let cloud = Cloud::new("").await;
-    let auth = cloud.agency(KEYS).replace("simulator-agency", "other");
+    let auth = agency(KEYS).replace("simulator-agency", "other");
     let shown = refusal(&*cloud.source(&auth, "")).await;
     assert!(shown.starts_with("permission: the identity service"), "{shown}");
 }
@@ -116,11 +116,9 @@ async fn an_agency_that_does_not_trust_us_is_a_matter_of_permission() {
 #[tokio::test]
 async fn nonsense_from_the_identity_service_shows_no_secret() {
     let cloud = Cloud::new("").await;
-    for (auth, on) in [
-        (PASSWORD.to_owned(), On::Iam),
-        (cloud.agency(KEYS), On::Iam),
-        (cloud.metadata(), On::Metadata),
-    ] {
+    for (auth, on) in
+        [(PASSWORD.to_owned(), On::Iam), (agency(KEYS), On::Iam), (cloud.metadata(), On::Metadata)]
+    {
         cloud.sim.set_fault(Fault { on, html: Some(200), ..Fault::default() });
         let shown = refusal(&*cloud.source(&auth, "")).await;
         assert!(shown.starts_with("schema: the "), "{auth}: {shown}");

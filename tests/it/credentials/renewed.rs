@@ -2,14 +2,14 @@
 
 use taskbell::sim::On;
 
-use super::{Cloud, KEYS, PASSWORD, walk};
+use super::{Cloud, KEYS, PASSWORD, agency, walk};
 
 #[tokio::test]
 async fn what_expires_is_renewed_before_it_does() {
     let cloud = Cloud::new("").await;
     // With the seconds that each lives.
     for (auth, life) in
-        [(PASSWORD.to_owned(), 86_400), (cloud.metadata(), 3600), (cloud.agency(KEYS), 3600)]
+        [(PASSWORD.to_owned(), 86_400), (cloud.metadata(), 3600), (agency(KEYS), 3600)]
     {
         cloud.hand.set(0);
         let source = cloud.source(&auth, "");
@@ -28,7 +28,7 @@ async fn what_expires_early_is_renewed_once() {
         let auth = match kind {
             "password" => PASSWORD.to_owned(),
             "metadata" => cloud.metadata(),
-            _ => cloud.agency(KEYS),
+            _ => agency(KEYS),
         };
         let source = cloud.source(&auth, "");
         walk(&*source).await.unwrap();
@@ -44,7 +44,7 @@ async fn what_expires_early_is_renewed_once() {
 #[tokio::test]
 async fn a_base_that_expired_early_is_renewed_on_the_way_to_the_agency() {
     let cloud = Cloud::new("").await;
-    let source = cloud.source(&cloud.agency(PASSWORD), "");
+    let source = cloud.source(&agency(PASSWORD), "");
     walk(&*source).await.unwrap();
     cloud.sim.expire_tokens();
     assert_eq!(walk(&*source).await.unwrap(), 3);

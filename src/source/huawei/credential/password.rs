@@ -44,29 +44,29 @@ pub(super) fn build(options: Options, setting: &Setting) -> Built {
             return Err(OptionError::new(key, "is empty"));
         }
     }
-    let password = Password {
+    let user = User {
         iam: setting.iam()?,
         password: secret("password", &options.password)?,
         domain: options.domain,
-        user: options.user,
+        name: options.user,
         scope,
     };
-    Ok(Box::new(Renewing::new(password, setting.clock.clone())))
+    Ok(Box::new(Renewing::new(user, setting.clock.clone())))
 }
 
 #[derive(Debug)]
-struct Password {
+struct User {
     iam: Iam,
     domain: String,
-    user: String,
+    name: String,
     password: Secret,
     scope: Scope,
 }
 
 #[async_trait]
-impl Fetch for Password {
+impl Fetch for User {
     async fn fetch(&self) -> Result<Fetched, Fault> {
-        let (domain, user) = (self.domain.as_str(), self.user.as_str());
+        let (domain, user) = (self.domain.as_str(), self.name.as_str());
         let login = Login { domain, user, password: &self.password };
         let (identity, expires_at) = self.iam.log_in(&login, &self.scope).await?;
         Ok(Fetched { identity, expires_at })

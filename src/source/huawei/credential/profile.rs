@@ -43,9 +43,8 @@ fn basic() -> String {
 }
 
 pub(super) fn build(options: &Options) -> Built {
-    let path = match options.file.clone().or_else(|| default_file(&options::env)) {
-        Some(path) => path,
-        None => return Err(OptionError::new("file", "is required: $HOME is not set")),
+    let Some(path) = options.file.clone().or_else(|| default_file(&options::env)) else {
+        return Err(OptionError::new("file", "is required: $HOME is not set"));
     };
     let identity = match read(&path, &options.section) {
         Ok(Some(identity)) => Ok(identity),
