@@ -80,7 +80,6 @@ fn accepted(lease: &Lease, at: Timestamp) -> Settled {
         body: None,
         message: None,
         uncertain: false,
-        message: None,
         asked: false,
         fallback_after: None,
     }
