@@ -151,7 +151,10 @@ impl Place {
                 format!("written: {}", units.join(DROP_IN).display()),
                 String::new(),
                 "Now: systemctl daemon-reload && systemctl enable --now taskbell".to_owned(),
-                format!("By hand: CREDENTIALS_DIRECTORY={} taskbell check", self.secrets.display()),
+                format!(
+                    "By hand: CREDENTIALS_DIRECTORY={} taskbell check --config {config}",
+                    self.secrets.display()
+                ),
             ]),
             None => lines.extend([String::new(), format!("Now: taskbell run --config {config}")]),
         }
