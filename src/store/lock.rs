@@ -101,10 +101,11 @@ mod tests {
     #[test]
     fn the_second_one_is_told_who_holds_the_store() {
         let folder = tempfile::tempdir().unwrap();
-        let first = StoreLock::take(folder.path(), "`taskbell run`").unwrap();
-        let error = StoreLock::take(folder.path(), "`taskbell once`").unwrap_err().to_string();
+        let store = folder.path().join("store");
+        let first = StoreLock::take(&store, "`taskbell run`").unwrap();
+        let error = StoreLock::take(&store, "`taskbell once`").unwrap_err().to_string();
         assert!(error.contains("is held by `taskbell run` (pid "), "{error}");
         drop(first);
-        assert!(StoreLock::take(folder.path(), "`taskbell once`").is_ok());
+        assert!(StoreLock::take(&store, "`taskbell once`").is_ok());
     }
 }

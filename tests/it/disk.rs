@@ -88,7 +88,7 @@ fn failing(daemon: &Daemon, stage: &Stage, call: &str, error: &str) -> std::proc
     let pid = daemon.pid().as_raw_nonzero().to_string();
     let (what, inject) = (format!("trace={call}"), format!("inject={call}:error={error}"));
     strace.args(["-f", "-o", "/dev/null", "-e", &what, "-e", &inject, "-p", &pid, "-P"]);
-    strace.arg(fs::canonicalize(stage.store()).unwrap().join("db"));
+    strace.arg(fs::canonicalize(stage.files()).unwrap().join("db"));
     strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
@@ -141,7 +141,7 @@ async fn a_store_that_cannot_be_opened_is_74_and_is_untouched() {
         let mut strace = std::process::Command::new("strace");
         let inject = format!("inject=openat:error={error}");
         strace.args(["-f", "-o", "/dev/null", "-e", "trace=openat", "-e", &inject, "-P"]);
-        strace.arg(fs::canonicalize(stage.store()).unwrap().join("db"));
+        strace.arg(fs::canonicalize(stage.files()).unwrap().join("db"));
         let command = stage.command(&["once"]);
         strace.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
         let output = tokio::task::spawn_blocking(move || strace.output().unwrap()).await.unwrap();

@@ -92,7 +92,7 @@ fn mode(path: &Path) -> u32 {
 #[tokio::test]
 async fn flags_alone_write_a_config_that_works() {
     let desk = Desk::new().await;
-    ended(&desk.init(&["--send-test"]).await, 0, &["3 failures stand", "webhook: accepted"]);
+    ended(&desk.init(&["--send-test"]).await, 0, &["3 of 3 rows", "webhook: accepted"]);
     assert_eq!(desk.stage.chat.received().len(), 1, "the test");
     let config = fs::read_to_string(desk.config()).unwrap();
     assert!(!config.contains(SECRET_KEY) && !config.contains(&desk.hook()), "{config}");
@@ -115,7 +115,7 @@ async fn flags_alone_write_a_config_that_works() {
 async fn what_does_not_work_is_not_written() {
     let desk = Desk::new().await;
     fs::write(desk.path("sk"), "another-key").unwrap();
-    ended(&desk.init(&[]).await, 77, &["auth", "Check the access key", "nothing was written"]);
+    ended(&desk.init(&[]).await, 77, &["auth", "Check the key", "nothing was written"]);
     assert!(!desk.config().exists() && !desk.path("conf").exists());
     ended(&desk.init(&["--no-test"]).await, 0, &["written: "]);
     assert!(desk.config().exists());
@@ -219,7 +219,7 @@ async fn questions_on_a_terminal_hide_what_is_secret() {
     assert!(!screen.contains(SECRET_KEY) && !screen.contains("/hook"), "{screen}");
     assert!(screen.contains("webhook: accepted") && screen.contains("written: "), "{screen}");
     assert_eq!(desk.stage.chat.received().len(), 1);
-    ended(&desk.run(&["check", "--online"]).await, 0, &["3 failures stand"]);
+    ended(&desk.run(&["check", "--online"]).await, 0, &["3 of 3 rows"]);
 }
 
 #[tokio::test]

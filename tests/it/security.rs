@@ -33,7 +33,7 @@ async fn the_record_and_the_socket_are_for_their_owner_alone() {
 async fn a_record_that_others_can_open_is_refused_and_left_alone() {
     let stage = Stage::new("").await;
     stage.run(&["once"]).await;
-    let before = fs::read(stage.store().join("db")).unwrap();
+    let before = fs::read(stage.files().join("db")).unwrap();
     fs::set_permissions(stage.store(), fs::Permissions::from_mode(0o755)).unwrap();
     for command in [&["once"][..], &["run"], &["failure", "list"]] {
         let output = stage.run(command).await;
@@ -42,7 +42,7 @@ async fn a_record_that_others_can_open_is_refused_and_left_alone() {
         let said = "is open to other users (mode 755): close it with `chmod 700 ";
         assert!(text.contains(said), "{command:?}: {text}");
     }
-    assert_eq!(fs::read(stage.store().join("db")).unwrap(), before);
+    assert_eq!(fs::read(stage.files().join("db")).unwrap(), before);
     fs::set_permissions(stage.store(), fs::Permissions::from_mode(0o700)).unwrap();
     let output = stage.run(&["once"]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");

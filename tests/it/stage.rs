@@ -104,6 +104,11 @@ impl Stage {
         self.folder.path().join("store")
     }
 
+    /// Where sled's files are.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.store().join("ledger")
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("config.toml")
     }

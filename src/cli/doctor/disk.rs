@@ -79,17 +79,18 @@ fn holder(folder: &Path, findings: &mut Findings) {
         return findings.push(line, Exit::Done);
     };
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o007 != 0 {
+    // A folder without a lock was never a store, and is left as it is.
+    let is_store = folder.join("lock").exists();
+    if mode & 0o077 != 0 {
         let line = Line::new(
             ("store", "folder"),
-            Mark::Warning,
-            format!("everybody on this host can look into {shown} (mode {mode:o})"),
+            if is_store { Mark::Failed } else { Mark::Warning },
+            format!("others on this host can look into {shown} (mode {mode:o})"),
             format!("chmod 700 {shown}"),
         );
-        findings.push(line, Exit::Done);
+        return findings.push(line, if is_store { Exit::StoreUnusable } else { Exit::Done });
     }
-    // A folder without a lock was never a store, and is left as it is.
-    if !folder.join("lock").exists() {
+    if !is_store {
         let line = Line::good(("store", "folder"), format!("{shown} holds no store yet"));
         return findings.push(line, Exit::Done);
     }

@@ -65,9 +65,9 @@ async fn record(failures: usize, round: u32) -> Recorded {
     for nth in 0..failures {
         stage.fail(&format!("web-{round}-{nth}."));
     }
-    let db = fs::canonicalize(stage.store()).unwrap().join("db");
+    let db = fs::canonicalize(stage.files()).unwrap().join("db");
     let before = fs::read(&db).unwrap();
-    let snapshots_before = snapshots(&stage.store());
+    let snapshots_before = snapshots(&stage.files());
     let path = stage.store().with_file_name("record");
     let mut command: Command = trace::traced(&stage.command(&["once"]), &path);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
@@ -83,7 +83,7 @@ async fn record(failures: usize, round: u32) -> Recorded {
         }
     }
     assert_eq!(sent.len(), 2 * failures, "one notice for each failure and sink");
-    let snapshots_after = snapshots(&stage.store());
+    let snapshots_after = snapshots(&stage.files());
     Recorded { stage, before, snapshots_before, snapshots_after, db, calls, sent }
 }
 
@@ -137,14 +137,15 @@ impl Recorded {
     /// The notices in a store of these files, as the real binary lists them.
     async fn known_after(&self, db: &[u8], snapshots: &Files) -> Result<BTreeSet<String>, String> {
         let folder = self.db.parent().unwrap();
-        let copy = folder.with_file_name("after-the-cut");
+        let copy = self.stage.store().with_file_name("after-the-cut");
         fs::create_dir(&copy).unwrap();
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o700)).unwrap();
-        fs::create_dir(copy.join("blobs")).unwrap();
-        fs::copy(folder.join("conf"), copy.join("conf")).unwrap();
-        fs::write(copy.join("db"), db).unwrap();
+        let files = copy.join(folder.file_name().unwrap());
+        fs::create_dir_all(files.join("blobs")).unwrap();
+        fs::copy(folder.join("conf"), files.join("conf")).unwrap();
+        fs::write(files.join("db"), db).unwrap();
         for (name, content) in snapshots {
-            fs::write(copy.join(name), content).unwrap();
+            fs::write(files.join(name), content).unwrap();
         }
         let known = self.stage.listed_in(&copy, "delivery", "notice_id").await;
         fs::remove_dir_all(&copy).unwrap();
