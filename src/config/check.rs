@@ -79,16 +79,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let hints = check.hints(&mut root);
     // Without it, what is wrong was told already.
     let inherited = check.inherited(&mut root, kinds.sinks).unwrap_or_default();
-    let sources = check.many(&mut root, "source");
-    check.names("source", &sources);
-    let sources: Option<Vec<Source>> = {
-        let each = sources.into_iter().enumerate();
-        let checked: Vec<_> =
-            each.map(|(nth, table)| check.source(nth, table, kinds.sources)).collect();
-        let checked: Option<Vec<Vec<Source>>> = checked.into_iter().collect();
-        checked.map(|many| many.into_iter().flatten().collect())
-    };
-    check.expanded_names(sources.as_deref().unwrap_or_default());
+    let sources = check.sources(&mut root, kinds.sources);
     let sinks = check.many(&mut root, "sink");
     let sink_names = check.names("sink", &sinks);
     let sinks: Option<Vec<Sink>> = {
@@ -310,6 +301,22 @@ impl Check {
             }
         }
         seen
+    }
+
+    /// Every source, expanded.
+    fn sources(
+        &mut self,
+        root: &mut Table,
+        kinds: &'static [&'static source::Kind],
+    ) -> Option<Vec<Source>> {
+        let tables = self.many(root, "source");
+        self.names("source", &tables);
+        let each = tables.into_iter().enumerate();
+        let checked: Vec<_> = each.map(|(nth, table)| self.source(nth, table, kinds)).collect();
+        let checked: Option<Vec<Vec<Source>>> = checked.into_iter().collect();
+        let sources = checked.map(|many| many.into_iter().flatten().collect::<Vec<_>>());
+        self.expanded_names(sources.as_deref().unwrap_or_default());
+        sources
     }
 
     fn store(&mut self, raw: &RawStore) -> Option<Store> {

@@ -40,7 +40,13 @@ async fn poll(
     let has_baseline = ledger.state.baseline_at.is_some();
     let situation = Situation { complete: true, has_baseline, lost: false };
     let at = Timestamp::from_second(second).unwrap();
-    let changes = diff(sift.finish(), &Default::default(), situation, DiffPolicy::default(), at);
+    let changes = diff(
+        sift.finish(),
+        &std::collections::BTreeMap::new(),
+        situation,
+        DiffPolicy::default(),
+        at,
+    );
     store
         .record_poll(PollRecord {
             info: SourceInfo {
