@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use super::{Admin, AdminError};
 use crate::name::Name;
 
+mod sources;
+
 /// A metric and what it counts.
 struct Metric {
     name: &'static str,
@@ -46,7 +48,7 @@ impl Metric {
 }
 
 impl Admin {
-    /// The figures of every sink, in Prometheus' text format. Names of sinks need no escaping.
+    /// The figures of every sink and source, in Prometheus' text format. Names need no escaping.
     ///
     /// # Errors
     ///
@@ -95,6 +97,7 @@ impl Admin {
             let age = oldest.map_or(0, |at| now.duration_since(at).as_secs().max(0));
             OLDEST.sample(&mut out, &format!("sink=\"{sink}\""), age);
         }
+        self.source_metrics(&mut out).await?;
         Ok(out)
     }
 }

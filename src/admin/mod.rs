@@ -27,6 +27,7 @@ mod metrics;
 pub mod operate;
 mod sample;
 pub mod socket;
+mod sources;
 
 pub use sample::TestKind;
 
@@ -102,36 +103,6 @@ fn name(raw: Option<&str>) -> Result<Option<Name>, AdminError> {
 }
 
 impl Admin {
-    /// `source list`.
-    ///
-    /// # Errors
-    ///
-    /// [`AdminError`], as with every question.
-    pub async fn sources(&self) -> Result<Value, AdminError> {
-        let known = self.worker.store.sources().await?;
-        let now = self.worker.clock.now();
-        let mut rows = Vec::new();
-        for watched in &self.worker.sources {
-            let info = watched.source.info();
-            let state = known.iter().find(|(name, _)| *name == info.name).map(|(_, state)| state);
-            let coverage = state.map(|state| state.coverage.figures(state.last_complete_at, now));
-            rows.push(json!({
-                "name": info.name,
-                "kind": info.kind,
-                "region": info.region,
-                "project_id": info.project_id,
-                "outcome": state.map_or("never polled", |state| state.outcome.as_str()),
-                "detail": state.map(|state| state.detail.as_str()),
-                "standing": state.map(|state| state.standing),
-                "baseline_at": state.and_then(|state| state.baseline_at),
-                "last_poll_at": state.and_then(|state| state.last_poll_at),
-                "last_complete_at": state.and_then(|state| state.last_complete_at),
-                "coverage": coverage,
-            }));
-        }
-        Ok(Value::Array(rows))
-    }
-
     /// `failure list`.
     ///
     /// # Errors
@@ -373,6 +344,7 @@ pub fn failure_view(failure: &Failure) -> Value {
         "failed_at": failure.task.failed_at,
         "first_seen_at": failure.first_seen_at,
         "cleared_at": failure.cleared_at,
+        "ending": failure.ending,
         "error_code": text.error_code,
         "error_message": text.error_message,
         "server": { "id": text.server_id, "name": text.server_name },

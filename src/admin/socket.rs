@@ -78,6 +78,7 @@ fn router(admin: Admin) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/api/v1/sources", get(sources))
+        .route("/api/v1/sources/{name}/baseline", delete(reset_baseline))
         .route("/api/v1/failures", get(failures))
         .route("/api/v1/failures/{id}", get(failure))
         .route("/api/v1/failures/{id}/ack", post(ack).delete(unack))
@@ -157,6 +158,10 @@ async fn metrics(State(admin): State<Admin>) -> Result<Response, Problem> {
 
 async fn sources(State(admin): State<Admin>) -> Answer {
     answer(&admin, Ask::Sources).await
+}
+
+async fn reset_baseline(State(admin): State<Admin>, UrlPath(name): UrlPath<String>) -> Answer {
+    answer(&admin, Ask::ResetBaseline(name)).await
 }
 
 async fn failures(

@@ -24,6 +24,7 @@ mod plan;
 mod route;
 mod run;
 pub mod simulate;
+mod source;
 mod template;
 mod verify;
 
@@ -86,7 +87,10 @@ enum Command {
     Simulate(simulate::Args),
     /// The lists that are watched
     #[command(subcommand)]
-    Source(look::SourceCommand),
+    Source(source::SourceCommand),
+    /// What stood when each source was first seen
+    #[command(subcommand)]
+    Baseline(source::BaselineCommand),
     /// The places that are told
     #[command(subcommand)]
     Sink(look::SinkCommand),
@@ -191,7 +195,8 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
         Command::Silence(command) => hush::silence(config, &command, output).await,
         Command::State(command) => hush::state(config, &command, output).await,
         Command::Config(command) => plan::config(config, &command, output).await,
-        Command::Source(command) => look::source(config, &command, output).await,
+        Command::Source(command) => source::source(config, &command, output).await,
+        Command::Baseline(command) => source::baseline(config, &command, output).await,
         Command::Sink(command) => look::sink(config, &command, output).await,
         Command::Route(command) => route::run(config, &command, output),
         Command::Failure(command) => look::failure(config, &command, output).await,

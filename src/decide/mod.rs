@@ -7,6 +7,7 @@
 //! that can be refused, and only that looks up time zones.
 
 pub mod backlog;
+pub mod cleanup;
 mod close;
 pub mod coverage;
 pub mod diff;
@@ -21,7 +22,10 @@ pub mod route;
 pub mod rules;
 pub mod schedule;
 pub mod sift;
+pub mod sight;
 pub mod silence;
+pub mod stuck;
 pub mod tally;
+mod watch;
 pub mod window;
 mod zone;

@@ -23,8 +23,11 @@ use crate::{
     options::OptionError,
 };
 
+mod extras;
 mod huawei;
 mod kps;
+
+pub use extras::{Extras, TaskFate, TaskId};
 
 /// Every kind of source, in the order that help texts list them.
 pub const KINDS: &[&Kind] = &[&kps::KIND];
@@ -91,6 +94,46 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// [`SourceError`] when a page could not be had. Rows handed over before that were listed
     /// all the same, and the caller may use them as a partial poll.
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError>;
+
+    /// What the operator wants of it beside its list. What is not wanted, or what the kind does
+    /// not have, is never asked for with the methods below.
+    fn extras(&self) -> Extras {
+        Extras::default()
+    }
+
+    /// Walks the list of running tasks once, as [`Source::walk`] does that of the failed ones.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    async fn walk_running(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
+        let _unused = sift;
+        Err(unable())
+    }
+
+    /// What became of a task.
+    ///
+    /// # Errors
+    ///
+    /// When the cloud does not say.
+    async fn task(&self, id: &TaskId) -> Result<TaskFate, SourceError> {
+        let _unused = id;
+        Err(unable())
+    }
+
+    /// Deletes the record of one failed task. That there is none is a success.
+    ///
+    /// # Errors
+    ///
+    /// When the cloud refuses, or its answer was not heard: then it may have been deleted.
+    async fn delete(&self, id: &TaskId) -> Result<(), SourceError> {
+        let _unused = id;
+        Err(unable())
+    }
+}
+
+fn unable() -> SourceError {
+    SourceError::new(FaultClass::Request, "this kind of source cannot do that")
 }
 
 /// What kind of trouble keeps us from seeing. The word goes into logs, metrics and notices.
@@ -127,6 +170,30 @@ pub enum FaultClass {
 }
 
 impl FaultClass {
+    /// Every class.
+    pub const ALL: [Self; 14] = [
+        Self::Auth,
+        Self::Permission,
+        Self::AccountFrozen,
+        Self::NotInRegion,
+        Self::Throttled,
+        Self::ClockSkew,
+        Self::Tls,
+        Self::Dns,
+        Self::Network,
+        Self::Timeout,
+        Self::Upstream,
+        Self::Schema,
+        Self::Incomplete,
+        Self::Request,
+    ];
+
+    /// The class with this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == word)
+    }
+
     /// The word.
     #[must_use]
     pub fn as_str(self) -> &'static str {

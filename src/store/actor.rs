@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
-    Settled, Settlement, SourceState, Store, StoreError, StoreLock,
+    RunningRecord, Settled, Settlement, SourceState, Store, StoreError, StoreLock, TimePassed,
     engine::Engine,
     memory::{MemoryDisk, MemoryKv},
     migrate,
@@ -31,6 +31,7 @@ use crate::{
         fold::FoldOrder,
         health::SinkState,
         release::Waiting,
+        stuck::RunningMark,
     },
     delivery::{Delivery, DeliveryId},
     failure::{Ack, Failure, FailureId},
@@ -165,8 +166,18 @@ impl Marker {
 
     /// Notes that `name` has its baseline. A failure costs only the notice that state was lost.
     pub(super) fn add(&self, name: &Name) {
+        self.write(name, true);
+    }
+
+    /// Notes that `name` has no baseline any more, because the operator wants that.
+    pub(super) fn remove(&self, name: &Name) {
+        self.write(name, false);
+    }
+
+    fn write(&self, name: &Name, has_baseline: bool) {
         let mut names = self.read();
-        if names.insert(name.clone()) {
+        let changed = if has_baseline { names.insert(name.clone()) } else { names.remove(name) };
+        if changed {
             let text: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
             if let Err(error) = std::fs::write(&self.path, text) {
                 let path = self.path.display();
@@ -210,6 +221,29 @@ impl Store for Handle {
 
     async fn record_poll(&self, poll: PollRecord) -> Result<(), StoreError> {
         self.ask(move |engine| engine.record_poll(poll)).await
+    }
+
+    async fn pass_time(&self, passed: TimePassed) -> Result<bool, StoreError> {
+        self.ask(move |engine| engine.pass_time(&passed)).await
+    }
+
+    async fn running(&self, source: &Name) -> Result<Vec<RunningMark>, StoreError> {
+        let source = source.clone();
+        self.ask(move |engine| engine.running(&source)).await
+    }
+
+    async fn record_running(&self, looked: RunningRecord) -> Result<(), StoreError> {
+        self.ask(move |engine| engine.record_running(looked)).await
+    }
+
+    async fn note_deleting(&self, source: &Name, ids: Vec<FailureId>) -> Result<(), StoreError> {
+        let source = source.clone();
+        self.ask(move |engine| engine.note_deleting(&source, ids)).await
+    }
+
+    async fn reset_baseline(&self, source: &Name) -> Result<bool, StoreError> {
+        let source = source.clone();
+        self.ask(move |engine| engine.reset_baseline(&source)).await
     }
 
     async fn undispatched(&self, limit: usize, closing: Timestamp) -> Result<Backlog, StoreError> {

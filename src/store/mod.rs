@@ -26,6 +26,7 @@ use crate::{
         fold::FoldOrder,
         health::SinkState,
         release::Waiting,
+        stuck::RunningMark,
     },
     delivery::{Delivery, DeliveryId},
     failure::{Ack, Failure, FailureId},
@@ -52,13 +53,14 @@ mod records;
 mod settle;
 mod sled;
 mod sweep;
+mod watch;
 
 pub use actor::{Handle, open_memory, open_memory_on, open_sled};
 pub use lock::StoreLock;
 pub use memory::MemoryDisk;
 pub use records::{
     DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
-    Settled, Settlement, SourceState, Totals,
+    RunningRecord, Settled, Settlement, SourceState, TimePassed, Totals,
 };
 
 /// Remembers. Shared by all steps.
@@ -87,6 +89,24 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// A poll of more than some thousand changes is several transactions, in an order that is
     /// safe to stop after each; the baseline and the poll's own record come last.
     async fn record_poll(&self, poll: PollRecord) -> Result<(), StoreError>;
+
+    /// Takes note that time passed, and says what is due if a source became blind by it. Returns
+    /// whether one did.
+    async fn pass_time(&self, passed: TimePassed) -> Result<bool, StoreError>;
+
+    /// What is remembered of a source's running tasks.
+    async fn running(&self, source: &Name) -> Result<Vec<RunningMark>, StoreError>;
+
+    /// Records a look at running tasks. Writes nothing if nothing changed.
+    async fn record_running(&self, looked: RunningRecord) -> Result<(), StoreError>;
+
+    /// Notes that the records of these failures, and of no others, are to be deleted in the
+    /// cloud: that they are gone is then nobody's news. Called before the cloud is asked.
+    async fn note_deleting(&self, source: &Name, ids: Vec<FailureId>) -> Result<(), StoreError>;
+
+    /// Forgets a source's baseline: its next complete poll sets one as its first poll would. What
+    /// is recorded stays. `false`: the source was never polled.
+    async fn reset_baseline(&self, source: &Name) -> Result<bool, StoreError>;
 
     /// Failures that have no deliveries yet, oldest first and at most about `limit`, and the
     /// groups that are still open; with all that closing those up to `closing` takes.

@@ -14,7 +14,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::{Watched, Worker, deliver::Lane, poll::poll};
+use super::{
+    Watched, Worker,
+    after::{Beats, looks},
+    deliver::Lane,
+    poll::poll,
+    watch::watch,
+};
 use crate::{clock::Clock, name::Name, store::StoreError};
 
 /// Longest sleep of a loop that waits for a time of the day: the clock may be set meanwhile.
@@ -91,6 +97,8 @@ impl Daemon {
         }
         loops.spawn(dispatch_loop(worker.clone(), nudges.clone(), stop.clone()));
         loops.spawn(sweep_loop(worker.clone(), stop.clone()));
+        let woken = Arc::clone(&nudges.dispatch);
+        loops.spawn(watch(worker.clone(), stop.clone(), move || woken.notify_one()));
         for lane in worker.lanes.clone() {
             let nudge = nudges.lanes.get(&lane.name).cloned().unwrap_or_default();
             let nudges = (nudge, Arc::clone(&nudges.dispatch));
@@ -118,6 +126,7 @@ async fn poll_loop(
     let mut ticks = tokio::time::interval_at(Instant::now() + delay, watched.interval);
     // After a poll longer than the interval, poll once more and then keep the interval.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beats = Beats::default();
     loop {
         tokio::select! {
             biased;
@@ -134,6 +143,13 @@ async fn poll_loop(
             } => polled?,
         };
         debug!(source = %polled.source, new = polled.new, "polled");
+        nudges.dispatch.notify_one();
+        beats.replace(&watched, &polled);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            looked = looks(&watched, &worker, &polled) => looked?,
+        }
         nudges.dispatch.notify_one();
     }
 }

@@ -4,7 +4,7 @@
 //! polls bring nothing new, so all that happens is what the commands do.
 
 mod dead;
-mod desk;
+pub(crate) mod desk;
 mod failure;
 mod metrics;
 mod other_config;
@@ -24,4 +24,4 @@ macro_rules! with_and_without_a_daemon {
         )*
     };
 }
-use with_and_without_a_daemon;
+pub(crate) use with_and_without_a_daemon;

@@ -23,3 +23,4 @@ mod storm;
 mod template;
 mod timeline;
 mod verify;
+mod watch;

@@ -14,7 +14,7 @@ use crate::{
         schema,
         text::Inherited,
     },
-    decide::diff::FirstRun,
+    decide::{diff::FirstRun, sight::SightRule},
     name::Name,
     options::{self, Period},
     sink, source,
@@ -22,7 +22,7 @@ use crate::{
 
 /// What [`RawSource`] holds. Other keys are the kind's own.
 pub(in crate::config) const SOURCE_KEYS: Shared =
-    &["name", "kind", "interval", "timeout", "first_run", "labels"];
+    &["name", "kind", "interval", "timeout", "first_run", "blind_after", "heartbeat_url", "labels"];
 
 /// What [`RawSink`] holds. Other keys are the kind's own.
 pub(in crate::config) const SINK_KEYS: Shared = &[
@@ -81,6 +81,11 @@ impl Check {
             self.period(&path, Period(since), SECOND..=RETENTION_MAX);
         }
         self.labels(&join(&path, "labels"), &raw.labels);
+        if !(1..=SightRule::BLIND_AFTER_MAX).contains(&raw.blind_after) {
+            let most = SightRule::BLIND_AFTER_MAX;
+            let path = join(&path, "blind_after");
+            self.problem(&path, &format!("must be between 1 and {most} intervals"));
+        }
         Some(Source {
             name: Name::parse(&raw.name).ok()?,
             kind: kind?,
@@ -88,6 +93,8 @@ impl Check {
             interval: interval?,
             timeout: timeout?,
             first_run: raw.first_run.0,
+            blind_after: raw.blind_after,
+            heartbeat_url: raw.heartbeat_url,
             labels: raw.labels,
         })
     }
