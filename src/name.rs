@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 use thiserror::Error;
 
 /// The name of a source or a sink.
@@ -10,8 +10,7 @@ use thiserror::Error;
 /// 1 to [`Name::BYTES_MAX`] of `A-Z a-z 0-9 . _ -`, so it can be a store key, a metric label, a
 /// log field and a URL segment without escaping. [`Name::parse`] is the only constructor, and
 /// serde uses it too. Cloning is cheap: every delivery carries two.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Name(Arc<str>);
 
 /// The rule that a name breaks.
@@ -44,17 +43,30 @@ impl Name {
     }
 }
 
-impl TryFrom<String> for Name {
-    type Error = NameError;
-
-    fn try_from(raw: String) -> Result<Self, NameError> {
-        Self::parse(&raw)
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
-impl From<Name> for String {
-    fn from(name: Name) -> Self {
-        name.0.as_ref().to_owned()
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Not by way of a `String`: every record that is read has one or two names.
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, raw: &str) -> Result<Name, E> {
+        Name::parse(raw).map_err(E::custom)
     }
 }
 

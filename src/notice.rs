@@ -112,11 +112,12 @@ impl NoticeKind {
 /// two hosts, a restored backup and a replay send the same id. A digest's id is also a function of
 /// the notices whose place it takes, which two hosts may have grouped differently. `tb_` and 40 hex
 /// digits: no dot, as Standard Webhooks wants, and fit for the left side of a `Message-ID`.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(from = "[u8; 20]", into = "[u8; 20]")]
 pub struct NoticeId {
     hash: [u8; 20],
-    text: String,
+    /// ASCII. Here and not on the heap, since every delivery that is read has one.
+    text: [u8; 43],
 }
 
 impl NoticeId {
@@ -156,11 +157,9 @@ impl NoticeId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        std::str::from_utf8(&self.text).unwrap_or_default()
     }
-}
 
-impl NoticeId {
     /// Names several notices as one, for the name of the notice that takes their place: what is
     /// put together anew, of others, has another name.
     #[must_use]
@@ -192,7 +191,10 @@ impl NoticeId {
 
 impl From<[u8; 20]> for NoticeId {
     fn from(hash: [u8; 20]) -> Self {
-        Self { hash, text: format!("tb_{}", hex(&hash, hash.len())) }
+        let mut text = *b"tb_0000000000000000000000000000000000000000";
+        let digits = text.iter_mut().skip(3);
+        digits.zip(hex_digits(&hash)).for_each(|(to, digit)| *to = digit);
+        Self { hash, text }
     }
 }
 
@@ -204,7 +206,7 @@ impl From<NoticeId> for [u8; 20] {
 
 impl fmt::Display for NoticeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 
@@ -220,11 +222,13 @@ pub fn thread_id(failure: &Failure) -> String {
 }
 
 fn hex(bytes: &[u8], count: usize) -> String {
-    use fmt::Write as _;
-    bytes.iter().take(count).fold(String::with_capacity(2 * count), |mut out, byte| {
-        write!(out, "{byte:02x}").expect("a String takes everything");
-        out
-    })
+    hex_digits(bytes).take(2 * count).map(char::from).collect()
+}
+
+/// Two lower-case digits for each byte.
+fn hex_digits(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    bytes.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 0xf)])
 }
 
 /// What of a failure goes into the name of a notice.

@@ -256,13 +256,18 @@ impl Engine {
         let found = deliveries().get_many(&txn, by_number)?;
         let mut found: BTreeMap<u64, Delivery> =
             found.into_iter().map(|delivery| (delivery.id.0, delivery)).collect();
-        let named: BTreeSet<u64> =
-            found.values().flat_map(|delivery| &delivery.failures).map(|id| id.0).collect();
-        let records: BTreeMap<FailureId, _> = failures()
+        let listed = || found.values().flat_map(|delivery| &delivery.failures).map(|id| id.0);
+        let named: BTreeSet<u64> = listed().collect();
+        // Mostly each is named once, and then it need not be copied.
+        let shared = named.len() < listed().count();
+        let mut records: BTreeMap<FailureId, _> = failures()
             .get_many(&txn, named)?
             .into_iter()
             .map(|failure| (failure.id, failure))
             .collect();
+        let mut record = |id: &FailureId| {
+            if shared { records.get(id).cloned() } else { records.remove(id) }
+        };
         let mut leases = Vec::with_capacity(chosen.len());
         for (due, number) in chosen {
             let Some(delivery) = found.remove(&number) else { continue };
@@ -276,8 +281,7 @@ impl Engine {
                 continue;
             }
             lane.leased.insert(number, due);
-            let named = delivery.failures.iter().filter_map(|id| records.get(id).cloned());
-            let failures = named.collect();
+            let failures = delivery.failures.iter().filter_map(&mut record).collect();
             let body = if delivery.attempts == 0 { None } else { body(&txn, delivery.id)? };
             leases.push(Lease { delivery, failures, body });
         }

@@ -3,6 +3,10 @@
 //! A database commit costs by the key, not by the byte. Records with ascending numbers are
 //! therefore kept in pages of up to [`PAGE_BYTES_MAX`], each under the number of its first
 //! record, and 10,000 new failures are some hundred writes instead of 10,000.
+//!
+//! A page is the version and then its records, each behind its distance from the page's number
+//! and its length. So a change copies the records that it does not touch, and a reader decodes
+//! only those that it wants.
 
 use std::{marker::PhantomData, ops::ControlFlow};
 
@@ -19,9 +23,6 @@ const PAGE_BYTES_MAX: usize = 4 * 1024;
 /// First byte of every page and record: the version of the encoding.
 const VERSION: u8 = 1;
 
-/// The key of a page, and its records.
-type Page<T> = (Vec<u8>, Vec<T>);
-
 /// A record with a number.
 pub(super) trait Record: Serialize + DeserializeOwned {
     fn number(&self) -> u64;
@@ -29,18 +30,62 @@ pub(super) trait Record: Serialize + DeserializeOwned {
 
 /// Encodes one value.
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    append(value, vec![VERSION])
+}
+
+/// Encodes one value behind `bytes`.
+fn append<T: Serialize + ?Sized>(value: &T, bytes: Vec<u8>) -> Vec<u8> {
     // Postcard fails on maps of unknown length and on full buffers; records have neither.
-    postcard::to_extend(value, vec![VERSION]).unwrap_or_default()
+    postcard::to_extend(value, bytes).unwrap_or_default()
 }
 
 /// Decodes one value of `tree`.
 pub(super) fn decode<T: DeserializeOwned>(tree: Tree, bytes: &[u8]) -> Result<T, StoreError> {
-    let what = || format!("a record of the tree {}", tree.name());
     match bytes.split_first() {
-        Some((&VERSION, rest)) => {
-            postcard::from_bytes(rest).map_err(|error| StoreError::unreadable(what(), error))
+        Some((&VERSION, rest)) => decode_body(tree, rest),
+        _ => Err(StoreError::Unreadable { what: unreadable(tree), cause: None }),
+    }
+}
+
+fn decode_body<T: DeserializeOwned>(tree: Tree, body: &[u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(body).map_err(|error| StoreError::unreadable(unreadable(tree), error))
+}
+
+fn unreadable(tree: Tree) -> String {
+    format!("a record of the tree {}", tree.name())
+}
+
+/// One record as it lies in a page.
+#[derive(Clone, Copy)]
+struct Slot<'a> {
+    number: u64,
+    body: &'a [u8],
+}
+
+/// The records of a page, in order.
+struct Slots<'a> {
+    tree: Tree,
+    base: u64,
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Slots<'a> {
+    type Item = Result<Slot<'a>, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
         }
-        _ => Err(StoreError::Unreadable { what: what(), cause: None }),
+        Some(match postcard::take_from_bytes::<(u64, &'a [u8])>(self.rest) {
+            Ok(((distance, body), rest)) => {
+                self.rest = rest;
+                Ok(Slot { number: self.base.saturating_add(distance), body })
+            }
+            Err(error) => {
+                self.rest = &[];
+                Err(StoreError::unreadable(unreadable(self.tree), error))
+            }
+        })
     }
 }
 
@@ -80,24 +125,32 @@ impl<T: Record> Pages<T> {
         [self.prefix.as_slice(), &number.to_be_bytes()].concat()
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Vec<T>, StoreError> {
-        decode(self.tree, bytes)
+    /// The number in the key of a page, if it is one of ours.
+    fn number_in(&self, key: &[u8]) -> Option<u64> {
+        key.strip_prefix(self.prefix.as_slice())?.try_into().ok().map(u64::from_be_bytes)
     }
 
-    /// The page that would hold `number`.
-    fn page(&self, txn: &Txn<'_>, number: u64) -> Result<Option<Page<T>>, StoreError> {
-        match txn.floor(self.tree, &self.key(number))? {
-            Some((key, bytes)) if key.starts_with(&self.prefix) => {
-                Ok(Some((key, self.decode(&bytes)?)))
-            }
-            _ => Ok(None),
+    /// The records of the page under `base`.
+    fn slots<'a>(&self, base: u64, bytes: &'a [u8]) -> Result<Slots<'a>, StoreError> {
+        match bytes.split_first() {
+            Some((&VERSION, rest)) => Ok(Slots { tree: self.tree, base, rest }),
+            _ => Err(StoreError::Unreadable { what: unreadable(self.tree), cause: None }),
         }
+    }
+
+    fn decode(&self, slot: Slot<'_>) -> Result<T, StoreError> {
+        decode_body(self.tree, slot.body)
+    }
+
+    /// The number and the bytes of the page that would hold `number`.
+    fn page(&self, txn: &Txn<'_>, number: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let found = txn.floor(self.tree, &self.key(number))?;
+        Ok(found.and_then(|(key, bytes)| Some((self.number_in(&key)?, bytes))))
     }
 
     /// One record.
     pub(super) fn get(&self, txn: &Txn<'_>, number: u64) -> Result<Option<T>, StoreError> {
-        let page = self.page(txn, number)?;
-        Ok(page.and_then(|(_, page)| page.into_iter().find(|record| record.number() == number)))
+        Ok(self.get_many(txn, [number])?.pop())
     }
 
     /// Many records, by ascending numbers; each page is read once. Absent ones are left out.
@@ -107,15 +160,28 @@ impl<T: Record> Pages<T> {
         numbers: impl IntoIterator<Item = u64>,
     ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
-        let mut page = Vec::new().into_iter().peekable();
-        for number in numbers {
-            while page.next_if(|record: &T| record.number() < number).is_some() {}
-            if page.peek().is_none() {
-                let records = self.page(txn, number)?.map(|(_, page)| page).unwrap_or_default();
-                page = records.into_iter().peekable();
-                while page.next_if(|record| record.number() < number).is_some() {}
+        let mut numbers = numbers.into_iter().peekable();
+        while let Some(&number) = numbers.peek() {
+            if let Some((base, bytes)) = self.page(txn, number)? {
+                for slot in self.slots(base, &bytes)? {
+                    let slot = slot?;
+                    while numbers.next_if(|number| *number < slot.number).is_some() {}
+                    match numbers.peek() {
+                        None => break,
+                        Some(next) if *next == slot.number => {
+                            found.push(self.decode(slot)?);
+                            numbers.next();
+                        }
+                        Some(_) => {}
+                    }
+                }
             }
-            found.extend(page.next_if(|record| record.number() == number));
+            if numbers.next_if_eq(&number).is_some() {
+                // Nor is any other that this page would hold: do not read it for each.
+                let next_page = self.first_above(txn, number)?;
+                let absent = |number: &u64| next_page.is_none_or(|next| *number < next);
+                while numbers.next_if(absent).is_some() {}
+            }
         }
         Ok(found)
     }
@@ -125,54 +191,44 @@ impl<T: Record> Pages<T> {
         let mut edits = edits.into_iter().peekable();
         while let Some(first) = edits.peek() {
             let number = first.number();
-            let (old_key, page) = match self.page(txn, number)? {
-                Some((key, page)) => (Some(key), page),
-                None => (None, Vec::new()),
+            let (here, bytes) = match self.page(txn, number)? {
+                Some((base, bytes)) => (base, bytes),
+                None => (number, vec![VERSION]),
             };
             // Edits above the page's last record may belong to the next page.
-            let here = old_key.clone().unwrap_or_else(|| self.key(number));
-            let next_page = self.first_above(txn, &here)?;
+            let next_page = self.first_above(txn, here)?;
+            let mut written = Written { pages: self, page: Vec::new(), base: None };
+            let mut kept = self.slots(here, &bytes)?;
+            let mut slot = kept.next().transpose()?;
             let belongs = |edit: &Edit<T>| next_page.is_none_or(|next| edit.number() < next);
-            let mut mine = Vec::new();
+            txn.remove(self.tree, self.key(here));
             while let Some(edit) = edits.next_if(|edit| belongs(edit)) {
-                mine.push(edit);
+                let number = edit.number();
+                while let Some(before) = slot.filter(|slot| slot.number < number) {
+                    written.push(txn, before);
+                    slot = kept.next().transpose()?;
+                }
+                if slot.is_some_and(|slot| slot.number == number) {
+                    slot = kept.next().transpose()?;
+                }
+                if let Edit::Put(record) = edit {
+                    let body = append(&record, Vec::new());
+                    written.push(txn, Slot { number, body: &body });
+                }
             }
-            if let Some(key) = old_key {
-                txn.remove(self.tree, key);
+            while let Some(behind) = slot {
+                written.push(txn, behind);
+                slot = kept.next().transpose()?;
             }
-            self.write(txn, merge(page, mine));
+            written.end(txn);
         }
         Ok(())
     }
 
-    /// The number of the first record of the page above `key`.
-    fn first_above(&self, txn: &Txn<'_>, key: &[u8]) -> Result<Option<u64>, StoreError> {
-        let above = txn.above(self.tree, key)?;
-        let tail = above.as_deref().and_then(|above| above.strip_prefix(self.prefix.as_slice()));
-        Ok(tail.and_then(|tail| tail.try_into().ok()).map(u64::from_be_bytes))
-    }
-
-    /// Writes records as pages.
-    fn write(&self, txn: &mut Txn<'_>, records: Vec<T>) {
-        let mut page: Vec<T> = Vec::new();
-        let mut bytes = 0;
-        for record in records {
-            let size = encode(&record).len();
-            if !page.is_empty() && PAGE_BYTES_MAX < bytes + size {
-                self.put(txn, &page);
-                page.clear();
-                bytes = 0;
-            }
-            bytes += size;
-            page.push(record);
-        }
-        self.put(txn, &page);
-    }
-
-    fn put(&self, txn: &mut Txn<'_>, page: &[T]) {
-        if let Some(first) = page.first() {
-            txn.put(self.tree, self.key(first.number()), encode(page));
-        }
+    /// The number of the first record of the page above `number`.
+    fn first_above(&self, txn: &Txn<'_>, number: u64) -> Result<Option<u64>, StoreError> {
+        let above = txn.above(self.tree, &self.key(number))?;
+        Ok(above.as_deref().and_then(|above| self.number_in(above)))
     }
 
     /// Visits records in ascending order, from the page that would hold `from` on.
@@ -183,37 +239,53 @@ impl<T: Record> Pages<T> {
         mut visit: impl FnMut(T) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let start = match kv.floor(self.tree, &self.key(from))? {
-            Some((key, _)) if key.starts_with(&self.prefix) => key,
+            Some((key, _)) if self.number_in(&key).is_some() => key,
             _ => self.key(0),
         };
         kv.scan(self.tree, &start, &mut |key, bytes| {
-            if !key.starts_with(&self.prefix) {
-                return Ok(ControlFlow::Break(()));
+            let Some(base) = self.number_in(key) else { return Ok(ControlFlow::Break(())) };
+            for slot in self.slots(base, bytes)? {
+                let slot = slot?;
+                if from <= slot.number && visit(self.decode(slot)?).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-            let mut records = self.decode(bytes)?.into_iter();
-            Ok(records.try_for_each(|record| {
-                if record.number() < from { ControlFlow::Continue(()) } else { visit(record) }
-            }))
+            Ok(ControlFlow::Continue(()))
         })
     }
 }
 
-/// `page` with `edits`, both ascending.
-fn merge<T: Record>(page: Vec<T>, edits: Vec<Edit<T>>) -> Vec<T> {
-    let mut out = Vec::with_capacity(page.len() + edits.len());
-    let mut page = page.into_iter().peekable();
-    for edit in edits {
-        let number = edit.number();
-        while let Some(record) = page.next_if(|record| record.number() < number) {
-            out.push(record);
+/// Pages on their way into a transaction.
+struct Written<'p, T> {
+    pages: &'p Pages<T>,
+    /// The page that is being filled.
+    page: Vec<u8>,
+    /// Its number; `None` while it is empty.
+    base: Option<u64>,
+}
+
+impl<T: Record> Written<'_, T> {
+    fn push(&mut self, txn: &mut Txn<'_>, slot: Slot<'_>) {
+        if PAGE_BYTES_MAX < self.page.len() + slot.body.len() {
+            self.end(txn);
         }
-        drop(page.next_if(|record| record.number() == number));
-        if let Edit::Put(record) = edit {
-            out.push(record);
+        if self.base.is_none() {
+            self.page.reserve(PAGE_BYTES_MAX);
+            self.page.push(VERSION);
+        }
+        let base = *self.base.get_or_insert(slot.number);
+        let distance = slot.number.saturating_sub(base);
+        let page = append(&(distance, slot.body.len()), std::mem::take(&mut self.page));
+        self.page = page;
+        self.page.extend_from_slice(slot.body);
+    }
+
+    /// Stages the page, if it holds anything.
+    fn end(&mut self, txn: &mut Txn<'_>) {
+        if let Some(base) = self.base.take() {
+            txn.put(self.pages.tree, self.pages.key(base), std::mem::take(&mut self.page));
         }
     }
-    out.extend(page);
-    out
 }
 
 #[cfg(test)]

@@ -71,8 +71,23 @@ struct Settling<'a> {
     changed: BTreeMap<Name, bool>,
     edits: Vec<Edit<Delivery>>,
     done: Vec<Edit<Delivery>>,
-    /// Deliveries before and after.
-    moved: Vec<(DeliveryState, Delivery)>,
+    moved: Vec<Moved>,
+}
+
+/// A delivery whose state changed, as the memory of what is due wants it.
+struct Moved {
+    id: DeliveryId,
+    sink: Name,
+    total: u32,
+    before: DeliveryState,
+    after: DeliveryState,
+}
+
+impl Moved {
+    fn new(before: DeliveryState, record: &Delivery) -> Self {
+        let Delivery { id, total, .. } = *record;
+        Self { id, sink: record.sink.clone(), total, before, after: record.state.clone() }
+    }
 }
 
 impl Engine {
@@ -95,11 +110,11 @@ impl Engine {
         self.note(result)?;
         self.counters = counters;
         self.sinks = sinks;
-        for (before, delivery) in moved {
-            let lane = self.lanes.entry(delivery.sink).or_default();
-            lane.forget(delivery.id.0, &before);
-            lane.doubtful.remove(&delivery.id.0);
-            lane.file(delivery.id.0, &delivery.state, delivery.total);
+        for Moved { id, sink, total, before, after } in moved {
+            let lane = self.lanes.entry(sink).or_default();
+            lane.forget(id.0, &before);
+            lane.doubtful.remove(&id.0);
+            lane.file(id.0, &after, total);
         }
         Ok(Settlement { dispatch: changed.into_values().any(|chores| chores) })
     }
@@ -129,10 +144,10 @@ impl Settling<'_> {
 
     fn one(&mut self, mut record: Delivery, settled: Settled) -> Result<(), StoreError> {
         self.health(&record, &settled);
-        let before = record.state.clone();
         let tried_before = 0 < record.attempts;
         record.attempts = record.attempts.saturating_add(1);
-        record.state = settled.state;
+        let before = std::mem::replace(&mut record.state, settled.state);
+        self.moved.push(Moved::new(before, &record));
         record.last = Some(settled.last);
         record.uncertain |= settled.uncertain | self.is_doubtful(&record);
         record.recipients = settled.recipients.or(record.recipients);
@@ -147,14 +162,13 @@ impl Settling<'_> {
                 self.txn.put(Tree::Remind, key, Vec::new());
             }
             self.edits.push(Edit::Remove(record.id.0));
-            self.done.push(Edit::Put(record.clone()));
+            self.done.push(Edit::Put(record));
         } else {
             if let Some(body) = &settled.body {
                 put_body(&mut self.txn, record.id, body);
             }
-            self.edits.push(Edit::Put(record.clone()));
+            self.edits.push(Edit::Put(record));
         }
-        self.moved.push((before, record));
         Ok(())
     }
 
@@ -220,11 +234,11 @@ impl Settling<'_> {
             let numbers: std::collections::BTreeSet<u64> =
                 lane.due.iter().map(|(_, number)| *number).collect();
             for mut record in deliveries().get_many(&self.txn, numbers)? {
-                let before = record.state.clone();
-                record.state = DeliveryState::Held { since, by: Hold::Disabled };
+                let held = DeliveryState::Held { since, by: Hold::Disabled };
+                let before = std::mem::replace(&mut record.state, held);
                 record.uncertain |= lane.doubtful.contains(&record.id.0);
-                self.edits.push(Edit::Put(record.clone()));
-                self.moved.push((before, record));
+                self.moved.push(Moved::new(before, &record));
+                self.edits.push(Edit::Put(record));
             }
         }
         Ok(())

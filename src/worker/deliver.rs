@@ -383,7 +383,7 @@ pub fn notice(delivery: &Delivery, mut failures: Vec<Failure>, rules: &Rules) ->
     }
     let source = delivery.source.as_ref().map(|name| rules.info(name));
     Notice {
-        id: delivery.notice_id.clone(),
+        id: delivery.notice_id,
         kind: delivery.kind,
         reason: delivery.reason.clone(),
         created_at: delivery.created_at,

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tracing::info;
 
 use crate::{
@@ -45,13 +46,27 @@ pub struct Dispatcher {
     clock: Arc<dyn Clock>,
     stored: Arc<Vec<Silence>>,
     silences: Arc<Silences>,
+    opened: Arc<Notify>,
 }
 
 impl Dispatcher {
     /// Nothing compiled yet.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, rules: Arc<Rules>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, rules, clock, stored: Arc::default(), silences: Arc::default() }
+        Self {
+            store,
+            rules,
+            clock,
+            stored: Arc::default(),
+            silences: Arc::default(),
+            opened: Arc::default(),
+        }
+    }
+
+    /// Is told of each batch of deliveries as soon as they can be made, while a pass goes on.
+    #[must_use]
+    pub fn opened(&self) -> Arc<Notify> {
+        Arc::clone(&self.opened)
     }
 
     /// Dispatches until nothing is left to do now.
@@ -99,6 +114,7 @@ impl Dispatcher {
             failpoint::hit("dispatch.after_open");
             if 0 < opened {
                 info!(deliveries = opened, "dispatched");
+                self.opened.notify_one();
             }
             done.opened += opened;
         }

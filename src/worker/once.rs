@@ -91,15 +91,48 @@ async fn with_deadline<T>(
 }
 
 /// Dispatches and delivers what is due, until what was delivered leaves nothing to dispatch.
+///
+/// The first deliveries are made while the last ones are still being opened.
 async fn tell(worker: &Worker, stop: &CancellationToken) -> Result<deliver::Drained, StoreError> {
     let mut dispatcher = worker.dispatcher();
+    let opened = dispatcher.opened();
     let mut sum = deliver::Drained::default();
     loop {
-        dispatcher.run(true).await?;
-        let drained = drain(worker, stop).await?;
+        let over = CancellationToken::new();
+        let dispatching = async {
+            let _over = over.clone().drop_guard();
+            dispatcher.run(true).await
+        };
+        let delivering = drain_until(worker, stop, &opened, &over);
+        let (_dispatched, drained) = tokio::try_join!(dispatching, delivering)?;
         sum.delivered += drained.delivered;
         sum.failed += drained.failed;
         if !drained.dispatch || stop.is_cancelled() {
+            return Ok(sum);
+        }
+    }
+}
+
+/// Delivers what is due, again each time that more was opened, and last when that is `over`.
+async fn drain_until(
+    worker: &Worker,
+    stop: &CancellationToken,
+    opened: &Notify,
+    over: &CancellationToken,
+) -> Result<deliver::Drained, StoreError> {
+    let mut sum = deliver::Drained::default();
+    loop {
+        tokio::select! {
+            biased;
+            () = over.cancelled() => {}
+            () = opened.notified() => {}
+        }
+        let last = over.is_cancelled();
+        let drained = drain(worker, stop).await?;
+        sum.delivered += drained.delivered;
+        sum.failed += drained.failed;
+        sum.dispatch |= drained.dispatch;
+        if last {
             return Ok(sum);
         }
     }

@@ -172,8 +172,7 @@ fn each_selected_sink_gets_its_own_delivery_under_its_own_id() {
         "seed 1 done; chat gets task.failed new [1] and 0 open; \
          mail gets task.failed new [1] and 0 open",
     );
-    let ids: BTreeSet<_> =
-        opening.deliveries.iter().map(|one| one.delivery.notice_id.clone()).collect();
+    let ids: BTreeSet<_> = opening.deliveries.iter().map(|one| one.delivery.notice_id).collect();
     assert_eq!(ids.len(), 2);
 }
 
@@ -185,7 +184,7 @@ fn the_same_failures_give_the_same_id_on_another_host() {
         let silences = Silences::default();
         let by = by(&rules, &silences, true, i64::try_from(number).unwrap());
         let opening = dispatch(backlog(vec![failed(9, vec![twin])]), by);
-        opening.deliveries.first().unwrap().delivery.notice_id.clone()
+        opening.deliveries.first().unwrap().delivery.notice_id
     };
     assert_eq!(id(1), id(77));
 }

@@ -15,6 +15,7 @@ use crate::{
     decide::sift::{End, Sift, Walk},
     source::{FaultClass, SourceError},
     task::Row,
+    text,
 };
 
 /// What a walk takes at most, whatever the service sends.
@@ -149,7 +150,7 @@ impl List {
         (sift, fresh): (&mut Sift, &mut u64),
     ) -> Result<Page, Fault> {
         let mut rows = offset;
-        let page = (self.read)(&String::from_utf8_lossy(body), &mut |row| {
+        let page = (self.read)(&text::lossy(body), &mut |row| {
             rows += 1;
             if rows <= self.limits.rows {
                 *fresh += u64::from(sift.row(row));
