@@ -1,6 +1,9 @@
 //! Hostile listings: each scenario file, the real binary, and what must arrive all the same.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeSet, fs, os::unix::net::UnixStream, path::Path, process::Stdio,
+    time::Duration,
+};
 
 use serde_json::Value;
 use taskbell::sim::Scenario;
@@ -30,10 +33,12 @@ async fn run_daemon(name: &str, all_told: bool) {
     let stage = Stage::of(read(name), SOURCE, "wait = \"0s\"").await;
     let mut daemon = stage.command(&["run"]);
     let mut daemon = daemon.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    loop {
+    // Before somebody listens there, a command would open the store itself, and keep the daemon out.
+    let socket = stage.store().join("control.sock");
+    stage.see("the control socket", |_| UnixStream::connect(&socket).is_ok()).await;
+    for _ in 0..300 {
         let output = stage.run(&["-o", "json", "source", "list"]).await;
-        // Before the daemon has its socket, the store is in use or not there.
-        let rows: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
         if rows[0]["last_poll_at"].is_string() {
             let complete = rows[0]["outcome"] == "complete";
             assert!(complete || rows[0]["advice"].is_string(), "{name}: {rows}");

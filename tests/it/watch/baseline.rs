@@ -25,7 +25,9 @@ async fn shown_and_reset(desk: Desk) {
     assert!(rows[0]["baseline_at"].is_string(), "{rows}");
 }
 
-crate::commands::with_and_without_a_daemon! { shown_and_reset }
+mod each {
+    crate::commands::with_and_without_a_daemon! { shown_and_reset }
+}
 
 #[tokio::test]
 async fn what_stands_at_a_reset_is_not_told_and_what_was_known_is_not_told_again() {
