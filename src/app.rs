@@ -1,6 +1,6 @@
 //! Puts the worker together. The only file that names concrete adapters.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 #[cfg(debug_assertions)]
 use jiff::SignedDuration;
@@ -14,7 +14,7 @@ use crate::{
     decide::diff::DiffPolicy,
     exit::Exit,
     http::Clients,
-    store::{self, Store, StoreError},
+    store::{self, Access, Archived, Store, StoreError},
     worker::{Outlet, Watched, Worker, after::Pulse, cleanup::Round, deliver::Lane},
 };
 
@@ -38,13 +38,34 @@ impl From<&AppError> for Exit {
     }
 }
 
-/// Opens the store of `config` on disk. `holder` says who we are to whoever finds it locked.
+/// Opens the store of `config` on disk. `holder` says who we are to whoever finds it locked;
+/// `repair`, whether a damaged one is replaced by its copy.
 ///
 /// # Errors
 ///
 /// [`StoreError`].
-pub async fn open_store(config: &Config, holder: &str) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(store::open_sled(&config.store.path, holder).await?))
+pub async fn open_store(
+    config: &Config,
+    holder: &str,
+    repair: bool,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let folder = &config.store.path;
+    let access = Access { folder, holder, repair, now: clock().now() };
+    Ok(Arc::new(store::open_sled(access).await?))
+}
+
+/// Makes the empty store of `config` hold what the archive `file` does.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub async fn import_store(config: &Config, file: &Path) -> Result<Archived, StoreError> {
+    let (folder, file, now) = (config.store.path.clone(), file.to_owned(), clock().now());
+    let imported = tokio::task::spawn_blocking(move || {
+        let holder = "`taskbell state import`";
+        store::import(Access { folder: &folder, holder, repair: false, now }, &file)
+    });
+    imported.await.map_err(|_panic| StoreError::Closed)?
 }
 
 /// A worker on `store` as `config` wants it. Reads secrets and does no other I/O.
@@ -91,6 +112,7 @@ pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigEr
         poll_concurrency: config.worker.poll_concurrency,
         shutdown_grace: config.worker.shutdown_grace,
         retention: config.store.retention,
+        checkpoint: config.store.checkpoint,
     })
 }
 

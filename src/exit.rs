@@ -71,6 +71,7 @@ impl From<&StoreError> for Exit {
             StoreError::Held { .. } => Self::StoreHeld,
             StoreError::Newer { .. }
             | StoreError::Unreadable { .. }
+            | StoreError::Damaged { .. }
             | StoreError::NotDurable { .. }
             | StoreError::Closed => Self::StoreUnusable,
         }

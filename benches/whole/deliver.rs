@@ -70,7 +70,7 @@ pub(crate) async fn latency() {
     let hook = WebhookReceiver::start(any, vec![], clock.clone()).await.unwrap();
     let place = Place::new(&cloud.url(), hook.address(), &[PROJECT.to_owned()], "silent");
     let config = Config::load(Some(&place.config())).unwrap();
-    let store = app::open_store(&config, "the bench").await.unwrap();
+    let store = app::open_store(&config, "the bench", true).await.unwrap();
     let mut worker = app::worker(&config, store).unwrap();
     worker.sources[0].interval = Duration::from_millis(100);
     let mut arrivals = hook.subscribe();

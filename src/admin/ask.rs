@@ -46,8 +46,16 @@ pub enum Ask {
     AddSilence(NewSilence),
     /// `silence expire`.
     ExpireSilence(u64),
-    /// `state verify`.
+    /// `state verify`: the sinks' accounts.
     Account,
+    /// `state verify`: the records.
+    Inspect,
+    /// `state info`.
+    StateInfo,
+    /// `state export`: have a copy made.
+    Checkpoint,
+    /// `state compact`.
+    Compact,
     /// `plan`; with the text of another config to compare.
     Plan(Option<String>),
     /// `config diff`: the text of another config, and how many seconds back.
@@ -87,6 +95,10 @@ impl Ask {
             Self::AddSilence(new) => post("silences".to_owned(), Some(json!(new))),
             Self::ExpireSilence(number) => delete(format!("silences/{number}")),
             Self::Account => get("state".to_owned(), None),
+            Self::Inspect => get("state/records".to_owned(), None),
+            Self::StateInfo => get("state/info".to_owned(), None),
+            Self::Checkpoint => post("state/checkpoint".to_owned(), None),
+            Self::Compact => post("state/compact".to_owned(), None),
             Self::Plan(config) => post("plan".to_owned(), Some(json!({ "config": config }))),
             Self::Diff(config, seconds) => {
                 post("diff".to_owned(), Some(json!({ "config": config, "seconds": seconds })))
@@ -125,6 +137,10 @@ impl Admin {
             Ask::AddSilence(new) => self.add_silence(new).await,
             Ask::ExpireSilence(number) => self.expire_silence(number).await,
             Ask::Account => self.account().await,
+            Ask::Inspect => self.inspect().await,
+            Ask::StateInfo => self.state_info().await,
+            Ask::Checkpoint => self.checkpoint().await,
+            Ask::Compact => self.compact().await,
             Ask::Plan(None) => self.plan().await,
             Ask::Plan(Some(config)) => self.plan_against(&config).await,
             Ask::Diff(config, seconds) => self.diff(&config, seconds).await,

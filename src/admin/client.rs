@@ -75,7 +75,7 @@ impl Client {
         if let Some(remote) = Self::remote(&config.store.path)? {
             return Ok(remote);
         }
-        let store = app::open_store(config, holder).await.map_err(AppError::from)?;
+        let store = app::open_store(config, holder, false).await.map_err(AppError::from)?;
         let worker = app::worker(config, store).map_err(AppError::from)?;
         Ok(Self::Local(Box::new(Admin { worker, waker: None })))
     }

@@ -28,6 +28,7 @@ pub mod operate;
 mod sample;
 pub mod socket;
 mod sources;
+mod state;
 
 pub use sample::TestKind;
 

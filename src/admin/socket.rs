@@ -94,6 +94,10 @@ fn router(admin: Admin) -> Router {
         .route("/api/v1/sinks/{name}/test", post(test_sink))
         .route("/api/v1/sinks/{name}/probe", post(probe_sink))
         .route("/api/v1/state", get(state))
+        .route("/api/v1/state/records", get(records))
+        .route("/api/v1/state/info", get(state_info))
+        .route("/api/v1/state/checkpoint", post(checkpoint))
+        .route("/api/v1/state/compact", post(compact))
         .route("/api/v1/plan", post(plan))
         .route("/api/v1/diff", post(diff))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is nothing at this path") })
@@ -264,6 +268,22 @@ async fn probe_sink(
 
 async fn state(State(admin): State<Admin>) -> Answer {
     answer(&admin, Ask::Account).await
+}
+
+async fn records(State(admin): State<Admin>) -> Answer {
+    answer(&admin, Ask::Inspect).await
+}
+
+async fn state_info(State(admin): State<Admin>) -> Answer {
+    answer(&admin, Ask::StateInfo).await
+}
+
+async fn checkpoint(State(admin): State<Admin>) -> Answer {
+    answer(&admin, Ask::Checkpoint).await
+}
+
+async fn compact(State(admin): State<Admin>) -> Answer {
+    answer(&admin, Ask::Compact).await
 }
 
 /// What `plan` asks for.

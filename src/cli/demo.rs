@@ -95,7 +95,7 @@ async fn play(args: &Args, folder: &Path) -> Result<(), DemoError> {
     };
     let config = Config::parse(&config_text(&stage, folder), "the demo's config".as_ref())
         .map_err(AppError::from)?;
-    let store = app::open_store(&config, "`taskbell demo`").await.map_err(AppError::from)?;
+    let store = app::open_store(&config, "`taskbell demo`", true).await.map_err(AppError::from)?;
     let mut worker = app::worker(&config, store).map_err(AppError::from)?;
     for watched in &mut worker.sources {
         watched.interval = INTERVAL;

@@ -1,4 +1,4 @@
-//! Silences, the dead, and the account of all: what an operator changes while it runs.
+//! Silences and the dead: what an operator changes while it runs.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Output,
-    look::{ask, cell, is_running, list, print, show, user},
+    look::{ask, cell, is_running, list, print, user},
     out,
 };
 use crate::{
@@ -200,40 +200,4 @@ pub(super) async fn dead(config: &Config, command: &DeadCommand, output: Output)
             out::fail(&unsure, Some("say --yes, or look first with --dry-run"), Exit::Usage)
         }
     }
-}
-
-/// `state …`.
-#[derive(Debug, clap::Subcommand)]
-pub(super) enum StateCommand {
-    /// Whether what came of all failures adds up to what was routed; exit 1 if not
-    Verify,
-}
-
-pub(super) async fn state(config: &Config, command: &StateCommand, output: Output) -> Exit {
-    let StateCommand::Verify = command;
-    let answer = ask(config, Ask::Account).await;
-    let lost = answer.as_ref().is_ok_and(|value| {
-        let rows = value.as_array().into_iter().flatten();
-        rows.into_iter().any(|row| row.get("lost").and_then(Value::as_i64) != Some(0))
-    });
-    let printed = print(answer, output, |value| match value.as_array().map(Vec::as_slice) {
-        Some([one]) => show(one),
-        _ => list(
-            value,
-            &[
-                ("SINK", "sink"),
-                ("ROUTED", "routed"),
-                ("TOLD", "told_singly"),
-                ("IN DIGESTS", "told_in_digest"),
-                ("SUPPRESSED", "suppressed"),
-                ("MERGED", "merged"),
-                ("WAITING", "waiting_for_company"),
-                ("PENDING", "pending"),
-                ("HELD", "held"),
-                ("DEAD", "dead"),
-                ("LOST", "lost"),
-            ],
-        ),
-    });
-    if lost { printed.max(Exit::Failed) } else { printed }
 }

@@ -25,6 +25,7 @@ mod route;
 mod run;
 pub mod simulate;
 mod source;
+mod state;
 mod template;
 mod verify;
 
@@ -114,7 +115,7 @@ enum Command {
     Silence(hush::SilenceCommand),
     /// The record itself
     #[command(subcommand)]
-    State(hush::StateCommand),
+    State(state::StateCommand),
     /// Other configs
     #[command(subcommand)]
     Config(plan::ConfigCommand),
@@ -193,7 +194,7 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
         Command::Plan(args) => plan::plan(config, &args, output).await,
         Command::Dead(command) => hush::dead(config, &command, output).await,
         Command::Silence(command) => hush::silence(config, &command, output).await,
-        Command::State(command) => hush::state(config, &command, output).await,
+        Command::State(command) => state::state(config, &command, output).await,
         Command::Config(command) => plan::config(config, &command, output).await,
         Command::Source(command) => source::source(config, &command, output).await,
         Command::Baseline(command) => source::baseline(config, &command, output).await,

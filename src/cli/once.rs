@@ -23,7 +23,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(config: &Config, args: &Args) -> Exit {
     let opened = async {
-        let store = app::open_store(config, "`taskbell once`").await?;
+        let store = app::open_store(config, "`taskbell once`", true).await?;
         Ok::<_, AppError>(app::worker(config, store)?)
     };
     let worker = match opened.await {

@@ -30,7 +30,7 @@ enum Ended {
 
 pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
     let opened = async {
-        let store = app::open_store(config, "`taskbell run`").await?;
+        let store = app::open_store(config, "`taskbell run`", true).await?;
         let worker = app::worker(config, Arc::clone(&store))?;
         Ok::<_, AppError>((store, worker))
     };

@@ -312,8 +312,10 @@ impl Check {
         if raw.path.is_empty() {
             self.problem("store.path", "must not be empty");
         }
-        let retention = self.period("store.retention", raw.retention, HOUR..=RETENTION_MAX)?;
-        Some(Store { path: PathBuf::from(&raw.path), retention })
+        let retention = self.period("store.retention", raw.retention, HOUR..=RETENTION_MAX);
+        let checkpoint = self.period("store.checkpoint", raw.checkpoint, MINUTE..=30 * DAY);
+        let path = PathBuf::from(&raw.path);
+        Some(Store { path, retention: retention?, checkpoint: checkpoint? })
     }
 
     fn retry(&mut self, raw: &RawDelivery) -> Option<RetryPolicy> {

@@ -96,6 +96,8 @@ pub struct Store {
     pub path: PathBuf,
     /// How long a cleared failure is remembered.
     pub retention: Duration,
+    /// From one copy of the whole store, beside it, to the next.
+    pub checkpoint: Duration,
 }
 
 /// One list that is watched.

@@ -74,6 +74,8 @@ pub(super) struct RawStore {
     pub(super) path: String,
     /// How long a cleared failure is remembered, 1 h to 10 years. Default "90d".
     pub(super) retention: Period,
+    /// From one copy of the whole store, beside it, to the next; 1 min to 30 days. Default "6h".
+    pub(super) checkpoint: Period,
 }
 
 impl Default for RawStore {
@@ -82,6 +84,7 @@ impl Default for RawStore {
             kind: "sled".to_owned(),
             path: "taskbell-data".to_owned(),
             retention: Period(Duration::from_secs(90 * 24 * 3600)),
+            checkpoint: Period(Duration::from_secs(6 * 3600)),
         }
     }
 }

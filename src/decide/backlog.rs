@@ -48,6 +48,9 @@ pub enum Seed {
         standing: u64,
         /// Whether an earlier store was lost.
         lost: bool,
+        /// When the copy was made that took the place of the lost one, if there was one.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+        as_of: Option<Timestamp>,
     },
     /// A source has not been seen whole for too long.
     Blind {

@@ -110,8 +110,8 @@ impl<'a> Desk<'a> {
                 let told: Vec<&Failure> = seeded.failures.iter().filter(told).collect();
                 self.cleared(&told, *mass);
             }
-            Seed::Watching { source, at, standing, lost } => {
-                self.watching(source, *at, *standing, *lost);
+            Seed::Watching { source, at, standing, lost, as_of } => {
+                self.watching(source, *at, *standing, (*lost, *as_of));
             }
             Seed::Blind { .. } | Seed::Sighted { .. } | Seed::Stuck { .. } => {
                 self.about_watch(&seeded.seed);
@@ -158,17 +158,28 @@ impl<'a> Desk<'a> {
     }
 
     /// A notice about the source as a whole goes where a failure without any particulars would.
-    fn watching(&mut self, source: &Name, at: Timestamp, standing: u64, lost: bool) {
+    ///
+    /// `lost` says that the store was; `as_of`, when the copy was made that took its place.
+    fn watching(
+        &mut self,
+        source: &Name,
+        at: Timestamp,
+        standing: u64,
+        (lost, as_of): (bool, Option<Timestamp>),
+    ) {
         let rules = self.by.rules;
         let facts = self.facts(source);
         let subject = Subject::of_source(&facts.info, &facts.labels);
         for choice in rules.routes.select(&subject) {
-            let kind = if lost { NoticeKind::StateLost } else { NoticeKind::SourceWatching };
-            let reason = if lost { "state_lost" } else { "first_run" };
+            let (kind, reason) = match (lost, as_of) {
+                (false, _) => (NoticeKind::SourceWatching, "first_run"),
+                (true, None) => (NoticeKind::StateLost, "state_lost"),
+                (true, Some(_)) => (NoticeKind::StateLost, "state_restored"),
+            };
             let place = Place::of(rules, &choice, kind, self.by.now);
             let opened = self.about_source(&place, source, reason, at);
             let still_open = u32::try_from(standing).unwrap_or(u32::MAX);
-            let delivery = Delivery { still_open, ..opened.delivery };
+            let delivery = Delivery { still_open, since: as_of, ..opened.delivery };
             self.opening.deliveries.push(Opened { delivery, ..opened });
         }
     }

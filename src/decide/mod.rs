@@ -26,6 +26,7 @@ pub mod sight;
 pub mod silence;
 pub mod stuck;
 pub mod tally;
+pub mod upkeep;
 mod watch;
 pub mod window;
 mod zone;

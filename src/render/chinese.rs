@@ -99,6 +99,10 @@ impl Speech for Chinese {
                 "当前渠道是其备用渠道，故通知到此。尚有 {} 条失败未能送达该渠道，会保留并重试。",
                 notice.total
             ),
+            NoticeKind::StateLost if let Some(since) = notice.since => format!(
+                "存储已损坏，已用 {} 的副本恢复。此后通知过的内容可能会以相同的 ID 再次通知。",
+                zone.short(since, notice.created_at)
+            ),
             kind => fixed_lead(kind).to_owned(),
         }
     }
@@ -317,7 +321,10 @@ impl Chinese {
         let brackets = self.in_brackets(notice);
         match notice.kind {
             NoticeKind::SourceWatching => format!("开始监控，{}", standing(notice.still_open)),
-            NoticeKind::StateLost => format!("通知记录丢失，{}", standing(notice.still_open)),
+            NoticeKind::StateLost => {
+                let became = if notice.since.is_some() { "已从副本恢复" } else { "丢失" };
+                format!("通知记录{became}，{}", standing(notice.still_open))
+            }
             NoticeKind::Test => format!("发往 {} 的测试消息", notice.sink),
             NoticeKind::StormOpened => format!("告警风暴：{total} 个任务失败{brackets}"),
             NoticeKind::StormUpdated => {

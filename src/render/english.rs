@@ -109,6 +109,11 @@ impl Speech for English {
                     failures(notice.total)
                 )
             }
+            NoticeKind::StateLost if let Some(since) = notice.since => format!(
+                "The store was damaged, and its copy of {} took its place. What was told after \
+                 that may be told again, under the same ids.",
+                zone.short(since, notice.created_at)
+            ),
             kind => fixed_lead(kind).to_owned(),
         }
     }
@@ -295,7 +300,8 @@ impl English {
         match notice.kind {
             NoticeKind::SourceWatching => format!("watching; {}", standing(notice.still_open)),
             NoticeKind::StateLost => {
-                format!("the record of what was told is lost; {}", standing(notice.still_open))
+                let became = if notice.since.is_some() { "is an older copy" } else { "is lost" };
+                format!("the record of what was told {became}; {}", standing(notice.still_open))
             }
             NoticeKind::Test => format!("test message for {}", notice.sink),
             NoticeKind::StormOpened => format!("storm: {}{brackets}", failed_tasks(total)),

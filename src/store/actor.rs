@@ -7,9 +7,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::{Path, PathBuf},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -17,12 +17,13 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
-    RunningRecord, Settled, Settlement, SourceState, Store, StoreError, StoreLock, TimePassed,
+    Compacted, DeliveryQuery, FailureDetail, FailureQuery, Inspected, Kept, Lease, Ledger, Owed,
+    PollRecord, Reconciled, RunningRecord, Settled, Settlement, SourceState, Store, StoreError,
+    TimePassed,
     engine::Engine,
     memory::{MemoryDisk, MemoryKv},
     migrate,
-    sled::SledKv,
+    recover::{self, Access, Place},
 };
 use crate::{
     decide::{
@@ -68,32 +69,16 @@ impl Drop for Handle {
     }
 }
 
-/// Opens or makes the store in `folder`. `holder` says who we are to whoever finds it locked.
-///
-/// A marker file beside the folder names the sources that have a baseline, so that a store that
-/// vanished is noticed.
+/// Opens or makes a store on disk.
 ///
 /// # Errors
 ///
-/// [`StoreError::Held`], [`StoreError::Newer`], [`StoreError::Unreadable`] or
-/// [`StoreError::NotDurable`].
-pub async fn open_sled(folder: &Path, holder: &str) -> Result<Handle, StoreError> {
+/// [`StoreError::Held`], [`StoreError::Newer`], [`StoreError::Unreadable`],
+/// [`StoreError::Damaged`] or [`StoreError::NotDurable`].
+pub async fn open_sled(access: Access<'_>) -> Result<Handle, StoreError> {
+    let Access { folder, holder, repair, now } = access;
     let (folder, holder) = (folder.to_owned(), holder.to_owned());
-    start(move || {
-        let lock = StoreLock::take(&folder, &holder)?;
-        let path = folder.display().to_string();
-        let mut kv = SledKv::open(&folder)?;
-        migrate::migrate(&mut kv, &migrate::migrations(), &path)?;
-        let marker = Marker { path: marker_path(&folder), lock };
-        let lost = marker.read();
-        let mut engine = Engine::open(Box::new(kv), lost)?;
-        engine.lost.retain(|name| {
-            engine.sources.get(name).is_none_or(|state| state.baseline_at.is_none())
-        });
-        engine.marker = Some(marker);
-        Ok(engine)
-    })
-    .await
+    start(move || recover::open(Access { folder: &folder, holder: &holder, repair, now })).await
 }
 
 /// A store that lives in memory.
@@ -129,6 +114,7 @@ async fn start(
         .name("store".to_owned())
         .spawn(move || match open() {
             Ok(mut engine) => {
+                let _witness = engine.place.as_ref().map(Place::witness);
                 if opened.send(Ok(())).is_ok() {
                     while let Some(request) = inbox.blocking_recv() {
                         request(&mut engine);
@@ -143,50 +129,6 @@ async fn start(
     Ok(Handle { requests: Some(requests), thread: Some(thread) })
 }
 
-/// Where a store's marker file is: beside it, so that it survives the loss of the folder.
-fn marker_path(folder: &Path) -> PathBuf {
-    let mut name = folder.file_name().unwrap_or_default().to_owned();
-    name.push(".marker");
-    folder.with_file_name(name)
-}
-
-/// The file beside the store that says which sources have a baseline.
-#[derive(Debug)]
-pub(super) struct Marker {
-    path: PathBuf,
-    #[expect(dead_code, reason = "held until the engine is dropped, after the database")]
-    lock: StoreLock,
-}
-
-impl Marker {
-    fn read(&self) -> BTreeSet<Name> {
-        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
-        text.lines().filter_map(|line| Name::parse(line).ok()).collect()
-    }
-
-    /// Notes that `name` has its baseline. A failure costs only the notice that state was lost.
-    pub(super) fn add(&self, name: &Name) {
-        self.write(name, true);
-    }
-
-    /// Notes that `name` has no baseline any more, because the operator wants that.
-    pub(super) fn remove(&self, name: &Name) {
-        self.write(name, false);
-    }
-
-    fn write(&self, name: &Name, has_baseline: bool) {
-        let mut names = self.read();
-        let changed = if has_baseline { names.insert(name.clone()) } else { names.remove(name) };
-        if changed {
-            let text: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
-            if let Err(error) = std::fs::write(&self.path, text) {
-                let path = self.path.display();
-                tracing::warn!(%path, %error, "the marker beside the store was not written");
-            }
-        }
-    }
-}
-
 impl Handle {
     async fn ask<T: Send + 'static>(
         &self,
@@ -194,8 +136,12 @@ impl Handle {
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let request: Request = Box::new(move |engine| {
+            let result = request(engine);
+            if let Err(error) = &result {
+                engine.note_damage(error);
+            }
             // Nobody waits any more if the caller was dropped; the change happened all the same.
-            drop(answer.send(request(engine)));
+            drop(answer.send(result));
         });
         let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
         requests.send(request).await.map_err(|_| StoreError::Closed)?;
@@ -379,5 +325,17 @@ impl Store for Handle {
 
     async fn owed(&self) -> Result<BTreeMap<Name, Owed>, StoreError> {
         self.ask(|engine| engine.owed()).await
+    }
+
+    async fn upkeep(&self, every: Duration, now: Timestamp) -> Result<Kept, StoreError> {
+        self.ask(move |engine| engine.upkeep(every, now)).await
+    }
+
+    async fn compact(&self) -> Result<Compacted, StoreError> {
+        self.ask(Engine::compact).await
+    }
+
+    async fn inspect(&self, deep: bool) -> Result<Inspected, StoreError> {
+        self.ask(move |engine| engine.inspect(deep)).await
     }
 }

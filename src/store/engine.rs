@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SourceState, StoreError, Totals,
-    actor::Marker,
     kv::{Kv, Tree, Txn},
     pages::{Pages, Record, decode, encode},
+    recover::Place,
     sweep::Swept,
 };
 use crate::{
@@ -154,10 +154,19 @@ pub(super) struct Engine {
     pub(super) swept: Swept,
     /// Filled when the first failure is recorded.
     pub(super) recurrence: Option<Recurrence>,
-    /// The file beside the store; not for one in memory. Holds the lock, so it comes last.
-    pub(super) marker: Option<Marker>,
-    /// Why nothing more is done: a change did not reach the disk.
-    broken: Option<String>,
+    /// Why nothing more is done.
+    broken: Option<Broken>,
+    /// The folder and what lies beside it; not for a store in memory. Holds the lock, so it comes
+    /// last.
+    pub(super) place: Option<Place>,
+}
+
+/// Why an engine does nothing more.
+enum Broken {
+    /// A change did not reach the disk.
+    NotDurable(String),
+    /// A record is not what was written.
+    Damaged(String),
 }
 
 pub(super) fn failures() -> Pages<Failure> {
@@ -184,18 +193,8 @@ impl Engine {
     /// Reads what is kept in memory. `lost` names sources that had a baseline in a store that
     /// this one took the place of.
     pub(super) fn open(kv: Box<dyn Kv>, lost: BTreeSet<Name>) -> Result<Self, StoreError> {
-        let counters = match kv.get(Tree::Meta, COUNTERS)? {
-            Some(bytes) => decode(Tree::Meta, &bytes)?,
-            None => Counters::default(),
-        };
-        let mut sources = BTreeMap::new();
-        kv.scan(Tree::Source, &[], &mut |key, bytes| {
-            let name = std::str::from_utf8(key).ok().and_then(|key| Name::parse(key).ok());
-            if let Some(name) = name {
-                sources.insert(name, decode(Tree::Source, bytes)?);
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
+        let counters = Self::counters(&*kv)?;
+        let sources = source_states(&*kv)?;
         let mut lanes: BTreeMap<Name, Lane> = BTreeMap::new();
         deliveries().scan(&*kv, 0, |delivery| {
             let lane = lanes.entry(delivery.sink).or_default();
@@ -230,8 +229,8 @@ impl Engine {
             lost,
             swept: Swept::default(),
             recurrence: None,
-            marker: None,
             broken: None,
+            place: None,
         })
     }
 
@@ -239,14 +238,32 @@ impl Engine {
     pub(super) fn check(&self) -> Result<(), StoreError> {
         match &self.broken {
             None => Ok(()),
-            Some(what) => Err(StoreError::NotDurable { what: what.clone(), cause: None }),
+            Some(Broken::NotDurable(what)) => {
+                Err(StoreError::NotDurable { what: what.clone(), cause: None })
+            }
+            Some(Broken::Damaged(what)) => {
+                Err(StoreError::Damaged { what: what.clone(), cause: None })
+            }
+        }
+    }
+
+    /// Takes note of a record that cannot be read: nothing more is done, and the next one to open
+    /// the store reads all of it first.
+    pub(super) fn note_damage(&mut self, error: &StoreError) {
+        if let StoreError::Damaged { what, .. } = error
+            && self.broken.is_none()
+        {
+            self.broken = Some(Broken::Damaged(what.clone()));
+            if let Some(place) = &self.place {
+                place.suspect();
+            }
         }
     }
 
     /// Remembers a failed change.
     pub(super) fn note<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error @ StoreError::NotDurable { .. }) = &result {
-            self.broken = Some(format!("an earlier change failed ({error})"));
+            self.broken = Some(Broken::NotDurable(format!("an earlier change failed ({error})")));
         }
         result
     }
@@ -283,9 +300,29 @@ impl Engine {
         }
     }
 
+    pub(super) fn counters(kv: &dyn Kv) -> Result<Counters, StoreError> {
+        match kv.get(Tree::Meta, COUNTERS)? {
+            Some(bytes) => decode(Tree::Meta, &bytes),
+            None => Ok(Counters::default()),
+        }
+    }
+
     pub(super) fn put_counters(txn: &mut Txn<'_>, counters: &Counters) {
         txn.put(Tree::Meta, COUNTERS.to_vec(), encode(counters));
     }
+}
+
+/// What is known of each source.
+pub(super) fn source_states(kv: &dyn Kv) -> Result<BTreeMap<Name, SourceState>, StoreError> {
+    let mut sources = BTreeMap::new();
+    kv.scan(Tree::Source, &[], &mut |key, bytes| {
+        let name = std::str::from_utf8(key).ok().and_then(|key| Name::parse(key).ok());
+        if let Some(name) = name {
+            sources.insert(name, decode(Tree::Source, bytes)?);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(sources)
 }
 
 /// Finds the pending deliveries that a process that was killed may have sent.

@@ -116,6 +116,21 @@ pub(super) trait Kv: Send {
 
     /// Makes all of `writes` happen, or none, and returns when they are on disk.
     fn commit(&mut self, writes: &Writes) -> Result<(), StoreError>;
+
+    /// What it takes on disk.
+    fn disk_bytes(&self) -> u64;
+
+    /// Writes its files anew, without what is needed no more.
+    fn compact(&mut self) -> Result<Compacted, StoreError>;
+}
+
+/// What writing the files anew came to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Compacted {
+    /// Bytes on disk before.
+    pub before: u64,
+    /// Bytes on disk after.
+    pub after: u64,
 }
 
 /// Writes that were decided and not yet committed, and reads that see them.

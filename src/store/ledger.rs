@@ -110,8 +110,8 @@ impl Engine {
         self.counters = counters;
         if state.baseline_at.is_some() {
             self.lost.remove(&name);
-            if let Some(marker) = self.marker.as_ref().filter(|_| first_baseline) {
-                marker.add(&name);
+            if let Some(place) = self.place.as_ref().filter(|_| first_baseline) {
+                place.mark([name.clone()]);
             }
         }
         self.sources.insert(name, state);
@@ -214,6 +214,7 @@ impl Recording<'_> {
                     at: self.at,
                     standing: baseline.standing,
                     lost: baseline.said == BaselineSaid::StateLost,
+                    as_of: None,
                 };
                 self.seed(&seed);
             }

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     StoreError,
-    kv::{Entry, Kv, Tree, Visit, Writes},
+    kv::{Compacted, Entry, Kv, Tree, Visit, Writes},
 };
 
 #[derive(Debug, Default)]
@@ -88,5 +88,13 @@ impl Kv for MemoryKv {
             }
         }
         Ok(())
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        0
+    }
+
+    fn compact(&mut self) -> Result<Compacted, StoreError> {
+        Ok(Compacted::default())
     }
 }

@@ -41,6 +41,20 @@ pub(super) fn migrations() -> Vec<Migration> {
         .collect()
 }
 
+/// The newest format that this version knows.
+pub(super) fn newest() -> u32 {
+    migrations().last().map_or(0, |newest| newest.format)
+}
+
+/// The format of a store; `None` if it is fresh.
+pub(super) fn format_of(kv: &dyn Kv) -> Result<Option<u32>, StoreError> {
+    let Some(bytes) = kv.get(Tree::Meta, STAMP)? else { return Ok(None) };
+    match bytes.as_slice().try_into() {
+        Ok(bytes) => Ok(Some(u32::from_be_bytes(bytes))),
+        Err(_) => Err(StoreError::Damaged { what: "the format stamp".into(), cause: None }),
+    }
+}
+
 /// Stamps a fresh store, walks an older one up, refuses a newer one. `path` is for the message.
 pub(super) fn migrate(
     kv: &mut dyn Kv,
@@ -48,21 +62,10 @@ pub(super) fn migrate(
     path: &str,
 ) -> Result<(), StoreError> {
     let known = migrations.last().map_or(0, |newest| newest.format);
-    let found = match kv.get(Tree::Meta, STAMP)? {
-        None => {
-            let mut txn = Txn::new(kv);
-            txn.put(Tree::Meta, STAMP.to_vec(), known.to_be_bytes().to_vec());
-            return txn.commit();
-        }
-        Some(bytes) => match bytes.as_slice().try_into() {
-            Ok(bytes) => u32::from_be_bytes(bytes),
-            Err(_) => {
-                return Err(StoreError::Unreadable {
-                    what: "the format stamp".into(),
-                    cause: None,
-                });
-            }
-        },
+    let Some(found) = format_of(kv)? else {
+        let mut txn = Txn::new(kv);
+        txn.put(Tree::Meta, STAMP.to_vec(), known.to_be_bytes().to_vec());
+        return txn.commit();
     };
     if known < found {
         return Err(StoreError::Newer { path: path.to_owned(), found, known });

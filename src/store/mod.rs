@@ -13,7 +13,7 @@
 //! go, in the same transaction. So a route that cannot be applied, or a crash half way, blocks
 //! and repeats nothing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ use crate::{
 };
 
 mod actor;
+mod archive;
 mod durable;
 mod engine;
 mod fold;
@@ -50,18 +51,24 @@ mod operate;
 mod outbox;
 mod pages;
 mod records;
+mod recover;
 mod settle;
 mod sled;
 mod sweep;
+mod upkeep;
 mod watch;
 
 pub use actor::{Handle, open_memory, open_memory_on, open_sled};
+pub use archive::Archived;
+pub use kv::Compacted;
 pub use lock::StoreLock;
 pub use memory::MemoryDisk;
 pub use records::{
     DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
     RunningRecord, Settled, Settlement, SourceState, TimePassed, Totals,
 };
+pub use recover::{Access, check_archive, import};
+pub use upkeep::{Inspected, Kept};
 
 /// Remembers. Shared by all steps.
 ///
@@ -212,6 +219,17 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// What is owed to each sink.
     async fn owed(&self) -> Result<BTreeMap<Name, Owed>, StoreError>;
+
+    /// Copies the store to a file beside it, if the last copy is older than `every`, and writes
+    /// its files anew if they are mostly garbage. Both read all that is kept, and nothing else
+    /// happens meanwhile. A store in memory does neither.
+    async fn upkeep(&self, every: Duration, now: Timestamp) -> Result<Kept, StoreError>;
+
+    /// Writes the store's files anew, whatever they hold.
+    async fn compact(&self) -> Result<Compacted, StoreError>;
+
+    /// Says what the store takes and, if `deep`, reads every record. Damage is part of the answer.
+    async fn inspect(&self, deep: bool) -> Result<Inspected, StoreError>;
 }
 
 /// Why the store did not do as it was told.
@@ -247,6 +265,16 @@ pub enum StoreError {
         #[source]
         cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// Its files hold something else than was written. The next `run` or `once` keeps them aside
+    /// and goes on with the newest copy.
+    #[error("the store is damaged: {what}")]
+    Damaged {
+        /// What was read.
+        what: String,
+        /// Why it failed.
+        #[source]
+        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// A change did not reach the disk. Nothing more is promised until the store is reopened.
     #[error("the store could not be made durable: {what}")]
     NotDurable {
@@ -268,6 +296,14 @@ impl StoreError {
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::Unreadable { what: what.into(), cause: Some(cause.into()) }
+    }
+
+    /// A record that is not what was written.
+    pub(crate) fn damaged(
+        what: impl Into<String>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Damaged { what: what.into(), cause: Some(cause.into()) }
     }
 
     /// A write that failed.

@@ -43,15 +43,15 @@ fn append<T: Serialize + ?Sized>(value: &T, bytes: Vec<u8>) -> Vec<u8> {
 pub(super) fn decode<T: DeserializeOwned>(tree: Tree, bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => decode_body(tree, rest),
-        _ => Err(StoreError::Unreadable { what: unreadable(tree), cause: None }),
+        _ => Err(StoreError::Damaged { what: record_of(tree), cause: None }),
     }
 }
 
 fn decode_body<T: DeserializeOwned>(tree: Tree, body: &[u8]) -> Result<T, StoreError> {
-    postcard::from_bytes(body).map_err(|error| StoreError::unreadable(unreadable(tree), error))
+    postcard::from_bytes(body).map_err(|error| StoreError::damaged(record_of(tree), error))
 }
 
-fn unreadable(tree: Tree) -> String {
+fn record_of(tree: Tree) -> String {
     format!("a record of the tree {}", tree.name())
 }
 
@@ -83,7 +83,7 @@ impl<'a> Iterator for Slots<'a> {
             }
             Err(error) => {
                 self.rest = &[];
-                Err(StoreError::unreadable(unreadable(self.tree), error))
+                Err(StoreError::damaged(record_of(self.tree), error))
             }
         })
     }
@@ -134,7 +134,7 @@ impl<T: Record> Pages<T> {
     fn slots<'a>(&self, base: u64, bytes: &'a [u8]) -> Result<Slots<'a>, StoreError> {
         match bytes.split_first() {
             Some((&VERSION, rest)) => Ok(Slots { tree: self.tree, base, rest }),
-            _ => Err(StoreError::Unreadable { what: unreadable(self.tree), cause: None }),
+            _ => Err(StoreError::Damaged { what: record_of(self.tree), cause: None }),
         }
     }
 

@@ -6,12 +6,15 @@
 //! transaction's closure may run twice, so it only hands over a batch that was built before.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use sled::{
     Batch, Db, Transactional,
@@ -20,48 +23,98 @@ use sled::{
 
 use super::{
     StoreError, durable,
-    kv::{Entry, Kv, Tree, Visit, Writes},
+    kv::{Compacted, Entry, Kv, Tree, Txn, Visit, Writes},
 };
 use crate::failpoint;
+
+/// The folder of sled's files, within the store's.
+const LEDGER: &str = "ledger";
+
+/// The same, while it is being written or after its place was taken.
+const UNFINISHED: &str = "ledger.new";
 
 /// Memory that sled may use for its pages. The live set of an ordinary project fits; a poll of
 /// 100,000 rows is read through once.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 pub(super) struct SledKv {
-    db: Db,
-    /// By [`Tree`] in the order of [`Tree::ALL`].
-    trees: Vec<sled::Tree>,
+    /// `None` for the moment in which its files are exchanged, and for good if that fails.
+    open: Option<Open>,
+    /// The store's.
     folder: PathBuf,
+    /// Where its files are, within `folder`.
+    files: PathBuf,
     /// Set where our own `sync_file_range` is not in the way of sled's flush.
     sync_by_hand: bool,
 }
 
+struct Open {
+    db: Db,
+    /// By [`Tree`] in the order of [`Tree::ALL`].
+    trees: Vec<sled::Tree>,
+}
+
 impl SledKv {
+    /// Whether there is a store in `folder`.
+    pub(super) fn exists(folder: &Path) -> bool {
+        folder.join(LEDGER).exists()
+    }
+
     /// Opens or makes the store in `folder`, whose lock the caller holds.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let fresh = !folder.join("db").exists();
-        let what = || format!("cannot open {}", folder.display());
-        let opened = catch_unwind(AssertUnwindSafe(|| open_trees(folder)));
-        let (db, trees) = match opened {
-            Ok(opened) => opened.map_err(|error| StoreError::unreadable(what(), error))?,
-            Err(_panic) => {
-                return Err(StoreError::Unreadable {
-                    what: format!(
-                        "{}: its files are damaged; move the folder aside and start again, \
-                         or restore a copy",
-                        what()
-                    ),
-                    cause: None,
-                });
-            }
-        };
-        let mut kv = Self { db, trees, folder: folder.to_owned(), sync_by_hand: false };
+        // What a process left that was killed before it finished, or before it tidied up.
+        let unfinished = folder.join(UNFINISHED);
+        remove_folder(&unfinished)
+            .map_err(|error| StoreError::unreadable(cannot("remove", &unfinished), error))?;
+        Self::open_files(folder, LEDGER)
+    }
+
+    fn open_files(folder: &Path, files: &str) -> Result<Self, StoreError> {
+        let files = folder.join(files);
+        let fresh = !files.join("db").exists();
+        let open = Some(open_trees(&files)?);
+        let mut kv = Self { open, folder: folder.to_owned(), files, sync_by_hand: false };
         kv.check_sync()?;
         if fresh {
-            sync_folder(folder).map_err(|error| StoreError::not_durable(what(), error))?;
+            sync_folder(&kv.files)
+                .and_then(|()| sync_folder(folder))
+                .map_err(|error| StoreError::not_durable(cannot("make", &kv.files), error))?;
         }
         Ok(kv)
+    }
+
+    /// Makes the store in `folder` be what `fill` makes of an empty one: whole, or not at all.
+    pub(super) fn build<T>(
+        folder: &Path,
+        fill: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let made = Self::build_beside(folder, fill)?;
+        take_place(folder)?;
+        Ok(made)
+    }
+
+    fn build_beside<T>(
+        folder: &Path,
+        fill: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let files = folder.join(UNFINISHED);
+        remove_folder(&files)
+            .map_err(|error| StoreError::not_durable(cannot("remove", &files), error))?;
+        fill(&mut Self::open_files(folder, UNFINISHED)?)
+    }
+
+    /// Moves the store's files aside, under a name with `stamp`. Returns where they are.
+    pub(super) fn set_aside(folder: &Path, stamp: i64) -> Result<PathBuf, StoreError> {
+        let kept = folder.join(format!("damaged-{stamp}"));
+        fs::rename(folder.join(LEDGER), &kept)
+            .and_then(|()| sync_folder(folder))
+            .map_err(|error| StoreError::not_durable(cannot("make", &kept), error))?;
+        Ok(kept)
+    }
+
+    /// When the store's files were made.
+    pub(super) fn born(folder: &Path) -> Option<std::time::SystemTime> {
+        fs::metadata(folder.join(LEDGER).join("conf")).and_then(|conf| conf.modified()).ok()
     }
 
     /// Finds out whether a flush passes through our own function.
@@ -69,7 +122,7 @@ impl SledKv {
         let before = durable::syncs();
         let meta = self.tree(Tree::Meta)?;
         meta.insert(b"opened", &std::process::id().to_be_bytes())
-            .and_then(|_| self.db.flush())
+            .and_then(|_| self.db()?.flush())
             .map_err(|error| StoreError::not_durable("the first write", error))?;
         self.sync_by_hand = durable::syncs() == before;
         self.sync()
@@ -77,24 +130,78 @@ impl SledKv {
 
     fn sync(&self) -> Result<(), StoreError> {
         if self.sync_by_hand {
-            let path = self.folder.join("db");
-            File::open(path)
+            File::open(self.files.join("db"))
                 .and_then(|file| file.sync_all())
                 .map_err(|error| StoreError::not_durable("sync of the store's file", error))?;
         }
         Ok(())
     }
 
+    fn db(&self) -> sled::Result<&Db> {
+        let closed = || sled::Error::Unsupported("its files could not be opened again".to_owned());
+        self.open.as_ref().map(|open| &open.db).ok_or_else(closed)
+    }
+
     fn tree(&self, tree: Tree) -> Result<&sled::Tree, StoreError> {
         let at = Tree::ALL.iter().position(|other| *other == tree);
-        at.and_then(|at| self.trees.get(at))
-            .ok_or(StoreError::Unreadable { what: tree.name().to_owned(), cause: None })
+        let trees = self.open.as_ref().map(|open| &open.trees).ok_or(StoreError::Closed)?;
+        at.and_then(|at| trees.get(at)).ok_or(StoreError::Closed)
+    }
+
+    /// Copies everything into `to`.
+    fn copy(&self, to: &mut Self) -> Result<(), StoreError> {
+        let mut txn = Txn::new(to);
+        for tree in Tree::ALL {
+            self.scan(tree, &[], &mut |key, value| {
+                txn.put(tree, key.to_vec(), value.to_vec());
+                if txn.is_large() {
+                    txn.commit()?;
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        txn.commit()
     }
 }
 
-fn open_trees(folder: &Path) -> sled::Result<(Db, Vec<sled::Tree>)> {
+fn cannot(what: &str, path: &Path) -> String {
+    format!("cannot {what} {}", path.display())
+}
+
+/// Opens the database in `files`. A panic on the way is damage like any other.
+fn open_trees(files: &Path) -> Result<Open, StoreError> {
+    let what = || cannot("open", files);
+    match catch_unwind(AssertUnwindSafe(|| open_patiently(files))) {
+        Ok(Ok((db, trees))) => Ok(Open { db, trees }),
+        Ok(Err(error)) => Err(failed(what(), error)),
+        Err(_panic) => Err(StoreError::Damaged { what: what(), cause: None }),
+    }
+}
+
+/// sled's threads may hold the lock of a database for a moment after its last handle is gone.
+fn open_patiently(files: &Path) -> sled::Result<(Db, Vec<sled::Tree>)> {
+    let mut tries = 0;
+    loop {
+        match open_once(files) {
+            Err(sled::Error::Io(error))
+                if tries < LOCK_TRIES && error.to_string().contains("could not acquire lock") =>
+            {
+                tries += 1;
+                std::thread::sleep(LOCK_WAIT);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Ours is taken first, so nobody else can hold sled's for longer than this.
+const LOCK_TRIES: u32 = 100;
+
+const LOCK_WAIT: Duration = Duration::from_millis(20);
+
+fn open_once(files: &Path) -> sled::Result<(Db, Vec<sled::Tree>)> {
     let db = sled::Config::new()
-        .path(folder)
+        .path(files)
         .cache_capacity(CACHE_BYTES)
         // Nothing is on disk before a commit says so, so a timer would only add a thread.
         .flush_every_ms(None)
@@ -104,7 +211,30 @@ fn open_trees(folder: &Path) -> sled::Result<(Db, Vec<sled::Tree>)> {
     Ok((db, trees))
 }
 
-/// Makes the names of a new store's files durable: the folder's own and its parent's entry.
+/// Lets the files that were written beside the store's take their place, at one instant.
+fn take_place(folder: &Path) -> Result<(), StoreError> {
+    let (new, old) = (folder.join(UNFINISHED), folder.join(LEDGER));
+    failpoint::hit("compact.before_swap");
+    let taken = if old.exists() {
+        renameat_with(CWD, &new, CWD, &old, RenameFlags::EXCHANGE).map_err(io::Error::from)
+    } else {
+        fs::rename(&new, &old)
+    };
+    taken
+        .and_then(|()| sync_folder(folder))
+        .map_err(|error| StoreError::not_durable(cannot("put new files into", &old), error))?;
+    failpoint::hit("compact.after_swap");
+    remove_folder(&new).map_err(|error| StoreError::not_durable(cannot("remove", &new), error))
+}
+
+fn remove_folder(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes the names in a folder durable, and its own in its parent.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     let conf = folder.join("conf");
     if conf.exists() {
@@ -115,8 +245,26 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// Whether an error of sled's is about the files or about the system that they are on.
+fn failed(what: String, error: sled::Error) -> StoreError {
+    let damaged = match &error {
+        sled::Error::Corruption { .. }
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)
+        | sled::Error::CollectionNotFound(_) => true,
+        sled::Error::Io(error) => {
+            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+        }
+    };
+    if damaged {
+        StoreError::Damaged { what, cause: Some(error.into()) }
+    } else {
+        StoreError::unreadable(what, error)
+    }
+}
+
 fn read_failed(tree: Tree, error: sled::Error) -> StoreError {
-    StoreError::unreadable(format!("the tree {}", tree.name()), error)
+    failed(format!("the tree {}", tree.name()), error)
 }
 
 impl Kv for SledKv {
@@ -170,9 +318,28 @@ impl Kv for SledKv {
             TransactionError::Abort(never) => match never {},
         })?;
         failpoint::hit("commit.before_flush");
-        self.db.flush().map_err(|error| StoreError::not_durable("a flush", error))?;
+        self.db()
+            .and_then(|db| db.flush())
+            .map_err(|error| StoreError::not_durable("a flush", error))?;
         self.sync()?;
         failpoint::hit("commit.after");
         Ok(())
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        let files = fs::read_dir(&self.files).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+    }
+
+    fn compact(&mut self) -> Result<Compacted, StoreError> {
+        let before = self.disk_bytes();
+        let folder = self.folder.clone();
+        Self::build_beside(&folder, |new| self.copy(new))?;
+        self.open = None;
+        let taken = take_place(&folder);
+        // The old ones, if it was not.
+        self.open = Some(open_trees(&self.files)?);
+        taken?;
+        Ok(Compacted { before, after: self.disk_bytes() })
     }
 }

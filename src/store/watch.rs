@@ -170,8 +170,8 @@ impl Engine {
         self.write_source(source, state, None, |_| {})?;
         // Or the next start would take it for one that was lost.
         self.lost.remove(source);
-        if let Some(marker) = &self.marker {
-            marker.remove(source);
+        if let Some(place) = &self.place {
+            place.unmark(source);
         }
         Ok(true)
     }

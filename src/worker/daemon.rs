@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::{
     Watched, Worker,
@@ -21,7 +21,11 @@ use super::{
     poll::poll,
     watch::watch,
 };
-use crate::{clock::Clock, name::Name, store::StoreError};
+use crate::{
+    clock::Clock,
+    name::Name,
+    store::{Archived, Compacted, StoreError},
+};
 
 /// Longest sleep of a loop that waits for a time of the day: the clock may be set meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
@@ -219,7 +223,28 @@ pub async fn sweep(worker: &Worker) -> Result<(), StoreError> {
     if 0 < records {
         info!(records, "forgot what is older than the retention");
     }
-    Ok(())
+    upkeep(worker).await.map(drop)
+}
+
+/// Copies the store if that is due, and writes its files anew if they are mostly garbage. Returns
+/// whether it was copied.
+///
+/// # Errors
+///
+/// Only those that mean that the store is not what it was. That there is no room for a copy is a
+/// warning.
+pub async fn upkeep(worker: &Worker) -> Result<bool, StoreError> {
+    let kept = worker.store.upkeep(worker.checkpoint, worker.clock.now()).await?;
+    if let Some(Archived { entries, bytes, .. }) = kept.checkpoint {
+        info!(entries, bytes, "copied the store");
+    }
+    if let Some(Compacted { before, after }) = kept.compacted {
+        info!(before_bytes = before, after_bytes = after, "wrote the store's files anew");
+    }
+    if let Some(error) = kept.trouble {
+        warn!(error, "the store was not copied");
+    }
+    Ok(kept.checkpoint.is_some())
 }
 
 /// Sleeps until `due` by `clock`, but no longer than [`SLEEP_MAX`]. `None`: so long.

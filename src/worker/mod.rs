@@ -75,6 +75,8 @@ pub struct Worker {
     pub shutdown_grace: Duration,
     /// Cleared failures and finished deliveries are remembered so long.
     pub retention: Duration,
+    /// From one copy of the store to the next.
+    pub checkpoint: Duration,
 }
 
 impl Worker {

@@ -12,10 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Watched, Worker,
     after::{Beats, looks},
-    deliver,
+    daemon, deliver,
     poll::{Polled, poll},
 };
 use crate::store::{Owed, StoreError};
+
+/// Sweeps of a run that copied the store. Each looks at some thousand records, so all of an
+/// ordinary store is looked at.
+const SWEEPS: usize = 20;
 
 /// What a one-shot run came to.
 #[derive(Debug, Default)]
@@ -66,6 +70,12 @@ pub async fn run(worker: &Worker, deadline: Duration) -> Result<Report, StoreErr
     };
     let ends = Instant::now() + deadline;
     with_deadline(work, ends, &stop).await?;
+    // A daemon does this by the clock. Where only `once` is run, nobody else does.
+    if daemon::upkeep(worker).await? {
+        for _ in 0..SWEEPS {
+            daemon::sweep(worker).await?;
+        }
+    }
     for owed in worker.store.owed().await?.into_values() {
         let Owed { pending, held, dead, .. } = owed;
         report.pending += pending;

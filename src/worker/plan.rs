@@ -224,7 +224,7 @@ fn seeds(changes: Changes, source: &Name, now: Timestamp, failures: &mut Vec<Fai
     {
         let lost = baseline.said == BaselineSaid::StateLost;
         let standing = baseline.standing;
-        let seed = Seed::Watching { source: source.clone(), at: now, standing, lost };
+        let seed = Seed::Watching { source: source.clone(), at: now, standing, lost, as_of: None };
         seeds.push(Seeded { number: 0, seed, failures: Vec::new() });
     }
     Seeds { found: seeds, untold, cleared: changes.cleared.len() }

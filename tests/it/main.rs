@@ -19,6 +19,7 @@ mod scenarios;
 mod sink_contract;
 mod stage;
 mod store_contract;
+mod store_health;
 mod storm;
 mod template;
 mod timeline;

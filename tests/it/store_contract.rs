@@ -17,7 +17,7 @@ use taskbell::{
     failure::FailureId,
     name::Name,
     notice::SourceInfo,
-    store::{self, FailureQuery, PollRecord, Settled, Store},
+    store::{self, Access, FailureQuery, PollRecord, Settled, Store},
     task::Row,
 };
 
@@ -182,8 +182,12 @@ async fn open_memory() -> Box<dyn Store> {
     Box::new(store::open_memory().await.unwrap())
 }
 
+fn opening(folder: &Path) -> Access<'_> {
+    Access { folder, holder: "`a test`", repair: false, now: at(0) }
+}
+
 async fn open_sled(folder: &Path) -> Box<dyn Store> {
-    Box::new(store::open_sled(folder, "`a test`").await.unwrap())
+    Box::new(store::open_sled(opening(folder)).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,7 +51,7 @@ async fn five_thousand_failures_are_three_messages_at_most_and_each_is_accounted
     assert_eq!(kinds, [("storm.opened", 5_000), ("storm.closed", 0)]);
 
     let account = json(&stage, &["state", "verify"]).await;
-    let figure = |key: &str| account.pointer(&format!("/0/{key}")).and_then(Value::as_i64);
+    let figure = |key: &str| account.pointer(&format!("/sinks/0/{key}")).and_then(Value::as_i64);
     assert_eq!(figure("routed"), Some(5_000));
     assert_eq!(figure("told_in_digest"), Some(5_000));
     assert_eq!(figure("lost"), Some(0));
@@ -104,6 +104,6 @@ async fn a_kill_on_the_way_of_a_storm_loses_nothing_and_repeats_under_the_same_i
         assert_eq!(told.len(), 1, "killed at {place}: {heard:?}");
         assert!(told.iter().all(|(_, total, _)| *total == 60), "killed at {place}: {heard:?}");
         let account = json(&stage, &["state", "verify"]).await;
-        assert_eq!(account.pointer("/0/lost").and_then(Value::as_i64), Some(0), "{place}");
+        assert_eq!(account.pointer("/sinks/0/lost").and_then(Value::as_i64), Some(0), "{place}");
     }
 }

@@ -226,7 +226,8 @@ fn cleared_failures_go_only_to_sinks_that_want_them_and_not_if_nobody_was_told()
 
 #[test]
 fn a_baseline_is_said_where_a_failure_without_particulars_would_go() {
-    let seed = Seed::Watching { source: name("prod"), at: at(90), standing: 37, lost: false };
+    let seed =
+        Seed::Watching { source: name("prod"), at: at(90), standing: 37, lost: false, as_of: None };
     check(
         backlog(vec![Seeded { number: 4, seed, failures: vec![] }]),
         &rules(vec![route(&["action = \"reset\""], &["chat"]), route(&[], &["mail"])]),

@@ -98,13 +98,14 @@ async fn the_account_is_even(desk: Desk) {
     let table = desk.ok(&["state", "verify"]).await;
     let head = table.lines().next().unwrap();
     assert!(head.starts_with("SINK") && head.ends_with("LOST"), "{table}");
-    assert_eq!(table.lines().count(), 3, "{table}");
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert!(table.trim_end().ends_with("nothing is wrong"), "{table}");
 }
 
 /// Looks up figures of chat.
 async fn account(desk: &Desk, expected: &[(&str, u64)]) {
     let rows = desk.json(&["state", "verify"]).await;
-    let mut rows = rows.as_array().unwrap().iter();
+    let mut rows = rows["sinks"].as_array().unwrap().iter();
     let chat = rows.find(|row| row["sink"] == "chat").unwrap();
     for (key, value) in expected {
         assert_eq!(chat[key], *value, "{key} of {chat}");

@@ -1,0 +1,232 @@
+//! Copies of the store, files without garbage, and reading all that is kept.
+
+use std::{collections::BTreeSet, ops::ControlFlow, path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::{
+    SourceState, StoreError,
+    archive::{self, Archived},
+    engine::{Engine, deliveries, failures, mentions, roster, told},
+    kv::{Compacted, Kv, Tree, Txn},
+    migrate::format_of,
+    pages::{Pages, Record, decode},
+    recover::{Place, holds_any},
+};
+use crate::{
+    decide::{
+        backlog::{Forming, Seed},
+        diff::Past,
+        health::SinkState,
+        stuck::RunningMark,
+        upkeep::{checkpoint_due, worth_compacting},
+    },
+    delivery::Suppressed,
+    failure::Ack,
+    http::Chain,
+    silence::Silence,
+};
+
+/// What is said of a store that has many problems.
+const PROBLEMS_MAX: usize = 20;
+
+/// Records whose references are looked up at once.
+const LOOKED_UP: usize = 1_000;
+
+/// What the upkeep of a store came to.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The copy that was made.
+    pub checkpoint: Option<Archived>,
+    /// What writing the files anew came to.
+    pub compacted: Option<Compacted>,
+    /// Why something was not done. The store itself is as good as before.
+    pub trouble: Option<String>,
+}
+
+/// A store that was looked at. The counts are those of a deep look.
+#[derive(Clone, Debug, Default)]
+pub struct Inspected {
+    /// Keys with their values.
+    pub entries: u64,
+    /// Failures that are remembered.
+    pub failures: u64,
+    /// Deliveries that are remembered, done or not.
+    pub deliveries: u64,
+    /// Its size on disk, in bytes.
+    pub disk_bytes: u64,
+    /// See `migrations/`.
+    pub format: u32,
+    /// Its newest copy, and where that is.
+    pub checkpoint: Option<(Archived, PathBuf)>,
+    /// What cannot be read or does not fit together, at most [`PROBLEMS_MAX`].
+    pub problems: Vec<String>,
+}
+
+impl Inspected {
+    fn problem(&mut self, what: String) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(what);
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn upkeep(&mut self, every: Duration, now: Timestamp) -> Result<Kept, StoreError> {
+        self.check()?;
+        let mut kept = Kept::default();
+        let Some(place) = &self.place else { return Ok(kept) };
+        if !checkpoint_due(place.copied_at(), every, now) {
+            return Ok(kept);
+        }
+        let archived = match archive::write(&*self.kv, &place.checkpoint(), now) {
+            Ok(archived) => archived,
+            Err(error @ StoreError::Damaged { .. }) => return Err(error),
+            Err(error) => {
+                kept.trouble = Some(Chain(&error).to_string());
+                return Ok(kept);
+            }
+        };
+        kept.checkpoint = Some(archived);
+        if worth_compacting(self.kv.disk_bytes(), archived.bytes) {
+            match self.kv.compact() {
+                Ok(compacted) => kept.compacted = Some(compacted),
+                Err(error @ StoreError::Damaged { .. }) => return Err(error),
+                Err(error) => kept.trouble = Some(Chain(&error).to_string()),
+            }
+        }
+        Ok(kept)
+    }
+
+    pub(super) fn compact(&mut self) -> Result<Compacted, StoreError> {
+        self.check()?;
+        self.kv.compact()
+    }
+
+    /// Whether nothing was ever recorded.
+    pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
+        for tree in Tree::ALL.into_iter().filter(|tree| *tree != Tree::Meta) {
+            if holds_any(&*self.kv, tree)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn inspect(&mut self, deep: bool) -> Result<Inspected, StoreError> {
+        self.check()?;
+        let read = if deep { self.read_all()? } else { Inspected::default() };
+        let copy = self.place.as_ref().map(Place::checkpoint);
+        Ok(Inspected {
+            format: format_of(&*self.kv)?.unwrap_or_default(),
+            disk_bytes: self.kv.disk_bytes(),
+            checkpoint: copy.and_then(|path| Some((archive::head(&path).ok()?, path))),
+            ..read
+        })
+    }
+
+    /// Reads every record, and looks up what records name.
+    pub(super) fn read_all(&mut self) -> Result<Inspected, StoreError> {
+        let mut seen = Inspected::default();
+        let kv = &mut *self.kv;
+        for tree in Tree::ALL {
+            kv.scan(tree, &[], &mut |_, _| {
+                seen.entries += 1;
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        decode_each::<SourceState>(kv, Tree::Source, &mut seen)?;
+        decode_each::<Past>(kv, Tree::Past, &mut seen)?;
+        decode_each::<Vec<Suppressed>>(kv, Tree::Suppressed, &mut seen)?;
+        decode_each::<Seed>(kv, Tree::Seed, &mut seen)?;
+        decode_each::<Forming>(kv, Tree::Forming, &mut seen)?;
+        decode_each::<Vec<u64>>(kv, Tree::Member, &mut seen)?;
+        decode_each::<SinkState>(kv, Tree::Sink, &mut seen)?;
+        decode_each::<Silence>(kv, Tree::Silence, &mut seen)?;
+        decode_each::<Ack>(kv, Tree::Ack, &mut seen)?;
+        decode_each::<Vec<RunningMark>>(kv, Tree::Running, &mut seen)?;
+        seen.failures = read_pages(kv, &failures(), &mut seen, |_| {})?;
+        read_pages(kv, &mentions(), &mut seen, |_| {})?;
+        let mut named = BTreeSet::new();
+        let open = read_pages(kv, &deliveries(), &mut seen, |one| {
+            named.extend(one.failures.iter().map(|id| id.0));
+        })?;
+        seen.deliveries = open + read_pages(kv, &told(), &mut seen, |_| {})?;
+        look_up(kv, &named, "deliveries that are not done", &mut seen)?;
+        for (name, state) in &self.sources {
+            let mut named = BTreeSet::new();
+            let standing = read_pages(kv, &roster(state.number), &mut seen, |entry| {
+                named.insert(entry.id.0);
+            })?;
+            if standing != state.standing {
+                let counted = state.standing;
+                seen.problem(format!(
+                    "source {name} counts {counted} failures that stand, and has {standing}"
+                ));
+            }
+            look_up(kv, &named, &format!("the roster of source {name}"), &mut seen)?;
+        }
+        Ok(seen)
+    }
+}
+
+/// Decodes every record of a tree that has no pages.
+fn decode_each<T: DeserializeOwned>(
+    kv: &dyn Kv,
+    tree: Tree,
+    seen: &mut Inspected,
+) -> Result<(), StoreError> {
+    kv.scan(tree, &[], &mut |key, bytes| {
+        if let Err(error) = decode::<T>(tree, bytes) {
+            seen.problem(format!("{} (key {key:02x?})", Chain(&error)));
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// Decodes every record of `pages`, as far as they can be read. Returns how many.
+fn read_pages<T: Record>(
+    kv: &dyn Kv,
+    pages: &Pages<T>,
+    seen: &mut Inspected,
+    mut visit: impl FnMut(&T),
+) -> Result<u64, StoreError> {
+    let (mut count, mut last) = (0, None);
+    let read = pages.scan(kv, 0, |record| {
+        if last.is_some_and(|last| record.number() <= last) {
+            seen.problem(format!("record {} is out of order", record.number()));
+        }
+        last = Some(record.number());
+        count += 1;
+        visit(&record);
+        ControlFlow::Continue(())
+    });
+    match read {
+        Err(error @ StoreError::Damaged { .. }) => {
+            let behind = last.map_or_else(String::new, |last| format!(", behind record {last}"));
+            seen.problem(format!("{}{behind}", Chain(&error)));
+            Ok(count)
+        }
+        other => other.map(|()| count),
+    }
+}
+
+/// Finds out whether failures that are named somewhere are there.
+fn look_up(
+    kv: &mut dyn Kv,
+    named: &BTreeSet<u64>,
+    by: &str,
+    seen: &mut Inspected,
+) -> Result<(), StoreError> {
+    let named: Vec<u64> = named.iter().copied().collect();
+    let txn = Txn::new(kv);
+    for some in named.chunks(LOOKED_UP) {
+        let found = failures().get_many(&txn, some.iter().copied())?.len();
+        if found < some.len() {
+            let missing = some.len() - found;
+            seen.problem(format!("{missing} failures that {by} name are missing"));
+        }
+    }
+    Ok(())
+}
