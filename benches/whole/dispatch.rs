@@ -7,6 +7,7 @@ use taskbell::{
     config::Config,
     decide::{
         diff::{Changes, NewFailure},
+        rules::Rules,
         sift::Found,
         sight::SightRule,
     },
@@ -42,6 +43,11 @@ fn config() -> Config {
     Config::parse(&text, Path::new("the bench")).unwrap()
 }
 
+/// Fifty routes to one webhook.
+pub(crate) fn rules() -> Rules {
+    config().rules()
+}
+
 fn new_failure(nth: usize) -> NewFailure {
     let server = format!("s{}-{}", nth % ROUTES, if nth.is_multiple_of(2) { "y" } else { "x" });
     let row = Row {
@@ -62,7 +68,7 @@ fn new_failure(nth: usize) -> NewFailure {
 
 /// From seeds to deliveries, each failure by the route that is meant for it.
 pub(crate) async fn many_routes() {
-    let rules = Arc::new(config().rules());
+    let rules = Arc::new(rules());
     let store: Arc<dyn Store> = Arc::new(store::open_memory().await.unwrap());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let source = rules.sources.keys().next().unwrap().clone();

@@ -13,6 +13,7 @@
 mod bare;
 mod deliver;
 mod dispatch;
+mod footprint;
 mod peers;
 mod poll;
 
@@ -33,6 +34,9 @@ fn main() {
     if is_wanted("deliver") {
         runtime.block_on(deliver::burst());
         runtime.block_on(deliver::slow_receiver());
+    }
+    if is_wanted("footprint") {
+        runtime.block_on(footprint::months());
     }
     if is_wanted("daemon") {
         runtime.block_on(deliver::latency());

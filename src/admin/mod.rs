@@ -264,12 +264,12 @@ impl Admin {
         let now = self.worker.clock.now();
         let notice = sample::notice(kind, &lane.name, now);
         let body = lane.outlet.sink.render(&notice);
-        let parcel = Parcel { id: &notice.id, body: &body, recipients: None, now };
+        let parcel = Parcel { id: &notice.id, body: &body, recipients: None, original: None, now };
         let started = Instant::now();
         let sent = tokio::time::timeout(lane.outlet.timeout, lane.outlet.sink.send(parcel)).await;
         let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (accepted, answer) = match sent {
-            Ok(Ok(Receipt::Whole)) => (true, "accepted".to_owned()),
+            Ok(Ok(Receipt::Whole | Receipt::Kept(_))) => (true, "accepted".to_owned()),
             Ok(Ok(Receipt::Part { error, .. })) => (false, error),
             Ok(Err(error)) => (false, Chain(&error).to_string()),
             Err(_) => (false, format!("no answer within {} s", lane.outlet.timeout.as_secs())),

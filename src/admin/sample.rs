@@ -8,7 +8,7 @@ use crate::{
     decide::tally::tally,
     failure::{Failure, FailureId, Origin},
     name::Name,
-    notice::{Coverage, Member, Notice, NoticeId, NoticeKind, SourceInfo},
+    notice::{Coverage, Member, Notice, NoticeId, NoticeKind, SourceInfo, Trouble},
     task::Row,
 };
 
@@ -31,24 +31,55 @@ pub enum TestKind {
     Digest,
     /// More failures than are told singly
     Storm,
+    /// What a storm brought since
+    StormUpdated,
+    /// The end of a storm
+    StormClosed,
+    /// A task that runs for too long
+    Stuck,
+    /// A source that is not seen any more
+    Blind,
+    /// A source that is seen again
+    Sighted,
+    /// Another sink that does not take its notices
+    Failing,
+    /// The record of what was told is gone
+    StateLost,
+}
+
+impl TestKind {
+    fn of(self) -> NoticeKind {
+        match self {
+            Self::Test => NoticeKind::Test,
+            Self::Failed => NoticeKind::TaskFailed,
+            Self::Cleared => NoticeKind::TaskCleared,
+            Self::Watching => NoticeKind::SourceWatching,
+            Self::Reminder => NoticeKind::TaskReminder,
+            Self::Digest => NoticeKind::Digest,
+            Self::Storm => NoticeKind::StormOpened,
+            Self::StormUpdated => NoticeKind::StormUpdated,
+            Self::StormClosed => NoticeKind::StormClosed,
+            Self::Stuck => NoticeKind::TaskStuck,
+            Self::Blind => NoticeKind::SourceBlind,
+            Self::Sighted => NoticeKind::SourceSighted,
+            Self::Failing => NoticeKind::SinkFailing,
+            Self::StateLost => NoticeKind::StateLost,
+        }
+    }
 }
 
 /// A test message for `sink`. Each has an id of its own, so that no receiver takes it for a repeat.
 pub(super) fn notice(kind: TestKind, sink: &Name, now: Timestamp) -> Notice {
     let name = Name::parse("taskbell-test").expect("a valid name");
-    let kind = match kind {
-        TestKind::Test => NoticeKind::Test,
-        TestKind::Failed => NoticeKind::TaskFailed,
-        TestKind::Cleared => NoticeKind::TaskCleared,
-        TestKind::Watching => NoticeKind::SourceWatching,
-        TestKind::Reminder => NoticeKind::TaskReminder,
-        TestKind::Digest => NoticeKind::Digest,
-        TestKind::Storm => NoticeKind::StormOpened,
-    };
+    let kind = kind.of();
     let failures = match kind {
-        NoticeKind::TaskFailed | NoticeKind::TaskReminder => vec![failure(&name, None, now)],
+        NoticeKind::TaskFailed | NoticeKind::TaskReminder | NoticeKind::TaskStuck => {
+            vec![failure(&name, None, now)]
+        }
         NoticeKind::TaskCleared => vec![failure(&name, Some(now), now)],
-        NoticeKind::Digest | NoticeKind::StormOpened => vec![failure(&name, None, now); 3],
+        NoticeKind::Digest | NoticeKind::StormOpened | NoticeKind::StormUpdated => {
+            vec![failure(&name, None, now); 3]
+        }
         _ => Vec::new(),
     };
     let total = u32::try_from(failures.len()).unwrap_or(u32::MAX);
@@ -69,12 +100,38 @@ pub(super) fn notice(kind: TestKind, sink: &Name, now: Timestamp) -> Notice {
         }),
         total,
         tally: (1 < total).then(|| tally(&failures)),
-        trouble: None,
-        since: None,
+        trouble: trouble(kind),
+        since: begins(kind).then_some(now),
         so_far: total,
         failures,
         still_open: 0,
         coverage: Coverage::default(),
+    }
+}
+
+/// Whether what a notice of `kind` is about has a beginning.
+fn begins(kind: NoticeKind) -> bool {
+    matches!(
+        kind,
+        NoticeKind::StormOpened
+            | NoticeKind::StormUpdated
+            | NoticeKind::StormClosed
+            | NoticeKind::SourceBlind
+            | NoticeKind::SourceSighted
+            | NoticeKind::SinkFailing
+    )
+}
+
+fn trouble(kind: NoticeKind) -> Option<Trouble> {
+    let detail = "This is a test. Nothing is wrong.".to_owned();
+    let trouble = Trouble { sink: None, class: "test".to_owned(), detail, advice: String::new() };
+    match kind {
+        NoticeKind::SourceBlind => Some(trouble),
+        NoticeKind::SinkFailing => {
+            let sink = Some(Name::parse("taskbell-test").expect("a valid name"));
+            Some(Trouble { sink, ..trouble })
+        }
+        _ => None,
     }
 }
 

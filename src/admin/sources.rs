@@ -11,7 +11,7 @@ use crate::{
 
 /// The state of a source in one word, for tables, metrics and pages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Seen {
+enum View {
     /// Never polled.
     Never,
     /// Its last poll was complete, and is not long ago.
@@ -24,7 +24,7 @@ enum Seen {
     Unwatched,
 }
 
-impl Seen {
+impl View {
     fn of(state: Option<&SourceState>, rule: SightRule, now: Timestamp) -> Self {
         let Some(state) = state.filter(|state| 0 < state.polls) else { return Self::Never };
         // The record cannot know that nobody writes it any more.
@@ -54,7 +54,7 @@ fn ago(at: Option<Timestamp>, now: Timestamp) -> Option<i64> {
 
 /// A source as the API shows it.
 fn view(info: &SourceInfo, state: Option<&SourceState>, rule: SightRule, now: Timestamp) -> Value {
-    let seen = Seen::of(state, rule, now);
+    let seen = View::of(state, rule, now);
     let class = state.and_then(|state| FaultClass::of_word(&state.outcome));
     let last_poll = state.and_then(|state| state.last_poll_at);
     let last_complete = state.and_then(|state| state.last_complete_at);

@@ -44,13 +44,13 @@ impl Default for SightRule {
 pub struct Sight {
     /// Since when polls come without a gap in which nobody polled.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
-    watched_since: Option<Timestamp>,
+    watched: Option<Timestamp>,
     /// The begin of a time that was not seen because nobody polled, until that is told.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
-    away_since: Option<Timestamp>,
+    away: Option<Timestamp>,
     /// The last complete poll, or the first poll, of a source that was told to be blind.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
-    blind_since: Option<Timestamp>,
+    blind: Option<Timestamp>,
 }
 
 /// What has to be told about a source's sight.
@@ -109,21 +109,21 @@ impl Sight {
     /// Since when it is blind, if it was told to be.
     #[must_use]
     pub fn blind_since(&self) -> Option<Timestamp> {
-        self.blind_since
+        self.blind
     }
 
     /// Takes note of a poll. Returns what has to be told.
     pub fn look(&mut self, looked: Looked<'_>, rule: SightRule) -> Option<Said> {
         let Looked { began, ended, complete, last_complete, before } = looked;
         let gone = before.away(began, rule.interval, rule.blind_after);
-        if let (Some(gone), None) = (gone, self.blind_since) {
-            self.away_since = self.away_since.or(last_complete).or(Some(gone));
+        if let (Some(gone), None) = (gone, self.blind) {
+            self.away = self.away.or(last_complete).or(Some(gone));
         }
-        if gone.is_some() || self.watched_since.is_none() {
-            self.watched_since = Some(began);
+        if gone.is_some() || self.watched.is_none() {
+            self.watched = Some(began);
         }
         if complete {
-            let (blind, away) = (self.blind_since.take(), self.away_since.take());
+            let (blind, away) = (self.blind.take(), self.away.take());
             return match (blind, away) {
                 (Some(since), _) => Some(Said::Sighted { since, because: Because::Blind }),
                 (None, Some(since)) => Some(Said::Sighted { since, because: Because::NotRunning }),
@@ -145,13 +145,13 @@ impl Sight {
         rule: SightRule,
     ) -> Option<Said> {
         let due = self.blind_at(last_complete, log, rule, Timestamp::MIN)?;
-        if self.blind_since.is_some() || now < due {
+        if self.blind.is_some() || now < due {
             return None;
         }
         // What was never seen whole is not seen since it is looked at.
-        let since = self.away_since.or(last_complete).or(log.first_at())?;
-        self.blind_since = Some(since);
-        self.away_since = None;
+        let since = self.away.or(last_complete).or(log.first_at())?;
+        self.blind = Some(since);
+        self.away = None;
         Some(Said::Blind { since })
     }
 
@@ -165,7 +165,7 @@ impl Sight {
         rule: SightRule,
         started: Timestamp,
     ) -> Option<Timestamp> {
-        let from = self.watched_since.max(last_complete)?.max(started);
+        let from = self.watched.max(last_complete)?.max(started);
         let pace = log.pace(rule.interval).unwrap_or(rule.interval);
         Some(from.saturating_add(pace.saturating_mul(rule.blind_after)).unwrap_or(Timestamp::MAX))
     }

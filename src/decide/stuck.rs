@@ -41,13 +41,12 @@ pub struct Outlook {
 
 /// Decides who is told what about the tasks that were `found` running.
 ///
-/// `hushed` tells whether a silence holds what would be said about a task. It is then told when
+/// `complete` tells whether the whole list was seen. `hushed` tells whether a silence holds what would be said about a task. It is then told when
 /// the silence has ended, if it still runs.
 #[must_use]
 pub fn look(
     marks: &[RunningMark],
-    found: Vec<Found>,
-    complete: bool,
+    (found, complete): (Vec<Found>, bool),
     after: Duration,
     now: Timestamp,
     hushed: impl Fn(&Task) -> bool,
@@ -97,7 +96,7 @@ mod tests {
     }
 
     fn look_at(marks: &[RunningMark], found: Vec<Found>, second: i64) -> Outlook {
-        look(marks, found, true, HOUR, at(second), |_| false)
+        look(marks, (found, true), HOUR, at(second), |_| false)
     }
 
     fn ids(outlook: &Outlook) -> Vec<&str> {
@@ -118,7 +117,7 @@ mod tests {
     #[test]
     fn a_mark_goes_with_its_task_but_not_for_a_list_that_was_cut() {
         let told = look_at(&[], vec![running("a", Some(0))], 3600);
-        let cut = look(&told.marks, vec![], false, HOUR, at(3700), |_| false);
+        let cut = look(&told.marks, (vec![], false), HOUR, at(3700), |_| false);
         assert_eq!(cut.marks, told.marks);
         assert_eq!(look_at(&told.marks, vec![], 3700).marks, []);
     }
@@ -134,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_a_silence_holds_is_told_when_it_has_ended() {
-        let quiet = look(&[], vec![running("a", Some(0))], true, HOUR, at(4000), |_| true);
+        let quiet = look(&[], (vec![running("a", Some(0))], true), HOUR, at(4000), |_| true);
         assert_eq!(quiet, Outlook::default());
         assert_eq!(ids(&look_at(&quiet.marks, vec![running("a", Some(0))], 4100)), ["a"]);
     }

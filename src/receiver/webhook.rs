@@ -4,6 +4,7 @@
 //! connection, or fall silent after reading a request.
 
 use std::{
+    collections::VecDeque,
     fmt::Write as _,
     io,
     net::SocketAddr,
@@ -35,6 +36,8 @@ pub struct WebhookArrival {
     pub id: String,
     /// The `type` of the payload; empty if it has none.
     pub kind: String,
+    /// For instance `POST`.
+    pub method: String,
     /// Path and query, as they came.
     pub target: String,
     /// All headers in the order of arrival, names in lower case.
@@ -90,6 +93,8 @@ struct Shared {
     keys: Vec<Key>,
     clock: Arc<dyn Clock>,
     answer: Mutex<HttpAnswer>,
+    /// Answers to the next requests, before that one.
+    first: Mutex<VecDeque<HttpAnswer>>,
     arrivals: Arrivals<WebhookArrival>,
 }
 
@@ -130,7 +135,8 @@ impl WebhookReceiver {
         tls: Option<TlsAcceptor>,
     ) -> io::Result<Self> {
         let answer = Mutex::new(HttpAnswer::status(204));
-        let shared = Arc::new(Shared { keys, clock, answer, arrivals: Arrivals::new() });
+        let (first, arrivals) = (Mutex::default(), Arrivals::new());
+        let shared = Arc::new(Shared { keys, clock, answer, first, arrivals });
         let mine = Arc::clone(&shared);
         let (address, tasks) = accept(listen, move |stream| {
             let (shared, tls) = (Arc::clone(&shared), tls.clone());
@@ -156,6 +162,12 @@ impl WebhookReceiver {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<WebhookArrival> {
         self.shared.arrivals.watchers.subscribe()
+    }
+
+    /// Answers the next requests so, one each, before it goes on as it was set.
+    pub fn set_first(&self, answers: impl IntoIterator<Item = HttpAnswer>) {
+        let mut first = self.shared.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.extend(answers);
     }
 
     /// Answers so from the next request on.
@@ -186,14 +198,14 @@ enum End {
 
 async fn serve(stream: impl Stream, shared: &Shared) -> io::Result<End> {
     let mut stream = BufReader::new(stream);
-    while let Some(Head { target, headers }) = read_head(&mut stream).await? {
-        let length = header(&headers, "content-length").parse().unwrap_or(0);
+    while let Some(head) = read_head(&mut stream).await? {
+        let length = header(&head.headers, "content-length").parse().unwrap_or(0);
         if BODY_BYTES_MAX < length {
             return Ok(End::Reset);
         }
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
-        let answer = shared.answer_to(target, headers, body);
+        let answer = shared.answer_to(head, body);
         match answer {
             HttpAnswer::Reset => return Ok(End::Reset),
             HttpAnswer::Hang => std::future::pending().await,
@@ -212,6 +224,7 @@ async fn serve(stream: impl Stream, shared: &Shared) -> io::Result<End> {
 
 /// What stands before a request's body.
 struct Head {
+    method: String,
     target: String,
     /// Names in lower case.
     headers: Vec<(String, String)>,
@@ -221,7 +234,7 @@ struct Head {
 async fn read_head(stream: &mut BufReader<impl Stream>) -> io::Result<Option<Head>> {
     const HEADERS_MAX: usize = 100;
     let mut headers = Vec::new();
-    let mut target = None;
+    let mut first: Option<(String, String)> = None;
     loop {
         let mut line = String::new();
         (&mut *stream).take(LINE_BYTES_MAX).read_line(&mut line).await?;
@@ -230,12 +243,13 @@ async fn read_head(stream: &mut BufReader<impl Stream>) -> io::Result<Option<Hea
         }
         let line = line.trim_end();
         if line.is_empty() {
-            let target = target.unwrap_or_default();
-            return Ok(Some(Head { target, headers }));
+            let (method, target) = first.unwrap_or_default();
+            return Ok(Some(Head { method, target, headers }));
         }
         // The first line is the request's; every path and method will do.
-        if target.is_none() {
-            target = Some(line.split(' ').nth(1).unwrap_or_default().to_owned());
+        if first.is_none() {
+            let mut words = line.split(' ').map(str::to_owned);
+            first = Some((words.next().unwrap_or_default(), words.next().unwrap_or_default()));
         } else if let Some((name, value)) = line.split_once(':') {
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
@@ -248,14 +262,12 @@ fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
 
 impl Shared {
     /// Records a request and says what to do with it.
-    fn answer_to(
-        &self,
-        target: String,
-        headers: Vec<(String, String)>,
-        body: Vec<u8>,
-    ) -> HttpAnswer {
+    fn answer_to(&self, head: Head, body: Vec<u8>) -> HttpAnswer {
+        let Head { method, target, headers } = head;
         let at = self.clock.now();
-        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let standing = || self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut answer = first.unwrap_or_else(standing);
         if let HttpAnswer::Reply(reply) = &mut answer
             && (200..300).contains(&reply.status)
             && let Some(refusal) = self.refusal(&headers, &body)
@@ -270,7 +282,16 @@ impl Shared {
         let payload: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let kind = payload.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
         let kind = kind.to_owned();
-        self.arrivals.push(WebhookArrival { at, id, kind, target, headers, body, answered });
+        self.arrivals.push(WebhookArrival {
+            at,
+            id,
+            kind,
+            method,
+            target,
+            headers,
+            body,
+            answered,
+        });
         answer
     }
 

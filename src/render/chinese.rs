@@ -95,6 +95,9 @@ impl Speech for Chinese {
                 };
                 format!("{lasted}{last}此后的失败恢复逐条通知。")
             }
+            NoticeKind::SinkFailing if notice.total == 0 => {
+                "当前渠道是其备用渠道，故通知到此。该渠道会继续重试。".to_owned()
+            }
             NoticeKind::SinkFailing => format!(
                 "当前渠道是其备用渠道，故通知到此。尚有 {} 条失败未能送达该渠道，会保留并重试。",
                 notice.total
@@ -103,6 +106,12 @@ impl Speech for Chinese {
                 "存储已损坏，已用 {} 的副本恢复。此后通知过的内容可能会以相同的 ID 再次通知。",
                 zone.short(since, notice.created_at)
             ),
+            NoticeKind::TaskCleared => {
+                let these = if notice.total == 1 { "该" } else { "这些" };
+                format!(
+                    "{these}记录已从云侧失败任务列表中消失。这不一定表示问题已解决：记录可能是被删除的。"
+                )
+            }
             kind => fixed_lead(kind).to_owned(),
         }
     }
@@ -124,7 +133,11 @@ impl Speech for Chinese {
         match (&text.server_name, &text.server_id, &text.keypair) {
             (Some(server), _, _) | (None, Some(server), _) => format!("{} {action}", short(server)),
             (None, None, Some(keypair)) => {
-                format!("密钥对 {} {}", short(keypair), self.action(failure.task.action))
+                let action = match failure.task.action {
+                    Action::Other => action,
+                    known => self.action(known),
+                };
+                format!("密钥对 {} {action}", short(keypair))
             }
             (None, None, None) => action.to_owned(),
         }
@@ -370,9 +383,6 @@ impl Chinese {
 /// What needs no figures.
 fn fixed_lead(kind: NoticeKind) -> &'static str {
     match kind {
-        NoticeKind::TaskCleared => {
-            "该记录已从云侧失败任务列表中消失。这不一定表示问题已解决：记录可能是被删除的。"
-        }
         NoticeKind::SourceWatching => {
             "从现在起监控该列表。已有的失败记录不再逐条通知，新发生的失败会照常通知。"
         }

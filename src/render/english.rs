@@ -101,6 +101,9 @@ impl Speech for English {
                 };
                 format!("{lasted}{last}What fails from now on is told singly again.")
             }
+            NoticeKind::SinkFailing if notice.total == 0 => {
+                "You are told because this sink is its fallback. It is tried again.".to_owned()
+            }
             NoticeKind::SinkFailing => {
                 let (are, them) = if notice.total == 1 { ("is", "it") } else { ("are", "them") };
                 format!(

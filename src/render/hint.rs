@@ -8,9 +8,10 @@ use regex::{Regex, RegexBuilder};
 use super::Language;
 use crate::task::TaskText;
 
+mod finder;
 mod known;
 
-use known::{CODES, MESSAGES};
+use known::CODES;
 
 /// Begins a key of the config that is a pattern for messages.
 const PATTERN: &str = "re:";
@@ -103,11 +104,8 @@ impl Hints {
             let hint = Hint { text: &own.text, link: own.link.as_deref() };
             return Some(hint).filter(|hint| !hint.text.is_empty());
         }
-        let lower = message.to_lowercase();
-        let of_message = MESSAGES.iter().find(|known| known.is_about(&lower));
-        let of_code = || CODES.iter().find(|known| known.is_for(code));
-        let words =
-            of_message.map(|known| known.words).or_else(|| of_code().map(|one| one.words))?;
+        let of_code = || CODES.iter().find(|known| known.is_for(code)).map(|known| known.words);
+        let words = finder::words_about(message).or_else(of_code)?;
         Some(Hint { text: words.in_language(language), link: None })
     }
 }

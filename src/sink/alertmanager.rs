@@ -3,8 +3,11 @@
 //! * Limits: none that a notice reaches. Meant for programs, so it needs no rate.
 //! * Answers: 200 without a word. 400 has taken the good alerts of a mixed lot.
 //! * An alert is its labels: each failure is one, from the record that never changes, so a repeat
-//!   changes nothing and a cleared failure ends the alert that it began. An alert ends by itself
-//!   after `open_for`; reminders and repeats put that off.
+//!   changes nothing and a cleared failure ends the alert that it began.
+//! * An alert ends by itself after `open_for`; reminders and repeats put that off. It is long,
+//!   since nothing is posted again and again by itself: a failure stands for days, we tell when it
+//!   ends, and what we said is durable here. Alertmanager keeps alerts in memory only; whoever wants
+//!   them back after it was started again has the route remind (`docs/sinks.md`).
 //! * Several Alertmanagers that form a cluster each need a sink of their own.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};

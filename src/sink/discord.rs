@@ -5,10 +5,12 @@
 //! * Answers: asked to wait, it answers 200 with the message that it keeps. A wait stands in the
 //!   body, with a fraction, and rounded in the header.
 //! * Markdown with everything escaped, and `allowed_mentions` that allow none.
-//! * No idempotency: a repeat is a second message.
+//! * No idempotency: a repeat is a second message, but for an edit.
+//! * A webhook cannot answer a message. It can edit its own.
 
 use std::path::PathBuf;
 
+use reqwest::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,7 +19,11 @@ use super::{
     Build, Kind, Parcel, Reader, Sink, SinkError,
     escape::{markdown, no_mentions},
     fit::{Markup, View, fit},
-    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, read, seconds, words, yes},
+    follow::{self, FollowUp, Way},
+    http::{
+        Answered, Place, Posted, Reach, Redactor, Reply, Request, Service, read, seconds, words,
+        yes,
+    },
     payload::bytes,
 };
 use crate::{
@@ -61,6 +67,10 @@ struct Options {
     url: SecretRef,
     /// The thread of the channel, by its number.
     thread: Option<u64>,
+    /// Whether a notice of what cleared takes the place of the message that told of it, if that
+    /// told of nothing else. Nobody is notified of that.
+    #[serde(default)]
+    edit: bool,
     /// PEM file of certificates to trust beside those of the host.
     ca_file: Option<PathBuf>,
     /// Whether the host may be on a private network or this very host.
@@ -73,15 +83,16 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let url = read("url", &options.url)?;
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("url", &url), build.clients, Redactor::default())?;
-    // Without it the answer comes before the message is kept.
-    let wait = "wait=true".to_owned();
-    let query = options.thread.map_or(wait.clone(), |thread| format!("{wait}&thread_id={thread}"));
-    Ok(Box::new(Posted { endpoint, words: build.words, service: Discord { query } }))
+    let thread = options.thread.map(|thread| format!("thread_id={thread}"));
+    let follow_up = if options.edit { FollowUp::Edit } else { FollowUp::Message };
+    Ok(Box::new(Posted { endpoint, words: build.words, service: Discord { thread, follow_up } }))
 }
 
 #[derive(Debug)]
 struct Discord {
-    query: String,
+    /// Part of the query.
+    thread: Option<String>,
+    follow_up: FollowUp,
 }
 
 impl Service for Discord {
@@ -108,8 +119,19 @@ impl Service for Discord {
     }
 
     fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {
-        let query = Some(self.query.clone());
-        Ok(Request { query, ..Request::json(parcel.body.to_vec()) })
+        let request = Request::json(parcel.body.to_vec());
+        if let Way::Instead(message) = self.follow_up.way(parcel.original)
+            && let Some([number]) = follow::split(message)
+        {
+            let place = Place::Below("messages", number);
+            let (method, query) = (Method::PATCH, self.thread.clone());
+            return Ok(Request { method, place, query, ..request });
+        }
+        // Without it the answer comes before the message is kept.
+        let wait = "wait=true".to_owned();
+        let thread = self.thread.as_ref();
+        let query = Some(thread.map_or(wait.clone(), |thread| format!("{wait}&{thread}")));
+        Ok(Request { query, ..request })
     }
 
     fn judge(&self, reply: &Reply<'_>) -> Answered {
@@ -118,8 +140,8 @@ impl Service for Discord {
         }
         let Some(json) = reply.json() else { return reply.without_a_yes() };
         if reply.is_success() {
-            let kept = json.contains_key("id");
-            return if kept { Answered::Accepted } else { Answered::Unclear };
+            let Some(id) = json.get("id") else { return Answered::Unclear };
+            return Answered::kept(id.as_str().and_then(|id| follow::join(&[id])));
         }
         let why = words(json.get("code"), json.get("message"));
         match (reply.status, json.get("code").and_then(Value::as_i64)) {

@@ -9,10 +9,7 @@ use std::{error::Error, fmt, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::{
-    Body, Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
-};
+use reqwest::{Body, Response, StatusCode, header::HeaderValue};
 use tokio::{net, time::timeout};
 use url::Url;
 
@@ -20,6 +17,7 @@ use super::{ANSWER_BYTES_MAX, Parcel, Receipt, Sink, SinkError, ca, identity::Id
 use crate::{
     delivery::Verdict,
     http::{CONNECT_TIMEOUT, Clients, PrivateAddress, is_private, origin, read_capped},
+    message::MessageRef,
     notice::Notice,
     options::{OptionError, SecretRef},
     render::Words,
@@ -28,9 +26,11 @@ use crate::{
 
 mod redact;
 mod reply;
+mod request;
 
 pub(super) use redact::Redactor;
 pub(super) use reply::{Answered, Reply, seconds, words};
+pub(super) use request::{Place, Request, with_fields};
 
 /// How long the body of an answer may take once its status is there, if the status alone decides:
 /// a receiver that trickles its body must not turn an answer into a time-out.
@@ -61,45 +61,6 @@ pub(super) trait Service: fmt::Debug + Send + Sync + 'static {
     fn judge(&self, reply: &Reply<'_>) -> Answered;
 }
 
-/// One request to an [`Endpoint`].
-pub(super) struct Request {
-    pub(super) headers: HeaderMap,
-    /// Appended to the URL's query, encoded already.
-    pub(super) query: Option<String>,
-    pub(super) body: Vec<u8>,
-}
-
-impl Request {
-    /// A POST of JSON.
-    pub(super) fn json(body: Vec<u8>) -> Self {
-        let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-        Self { headers, query: None, body }
-    }
-}
-
-/// `body`, a JSON object with at least one field, with `fields` before its own: what must not be
-/// stored, or is true of one attempt only.
-pub(super) fn with_fields(body: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut out = b"{".to_vec();
-    for (name, value) in fields {
-        for part in [serde_json::Value::from(*name).to_string(), ":".to_owned()] {
-            out.extend_from_slice(part.as_bytes());
-        }
-        out.extend_from_slice(serde_json::Value::from(*value).to_string().as_bytes());
-        out.push(b',');
-    }
-    out.extend_from_slice(body.strip_prefix(b"{").unwrap_or(body));
-    out
-}
-
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Headers, query and body may all hold a secret.
-        f.debug_struct("Request").field("bytes", &self.body.len()).finish_non_exhaustive()
-    }
-}
-
 /// A sink that posts each notice to one place.
 #[derive(Debug)]
 pub(super) struct Posted<S> {
@@ -109,6 +70,16 @@ pub(super) struct Posted<S> {
     pub(super) service: S,
 }
 
+impl<S: Service> Posted<S> {
+    async fn attempt(&self, parcel: &Parcel<'_>) -> Result<Receipt, SinkError> {
+        let request = self.service.request(parcel)?;
+        let wait = if S::VERDICT_IN_BODY { VERDICT_WAIT } else { BODY_WAIT };
+        let judge = |reply: &Reply<'_>| self.service.judge(reply);
+        let kept = self.endpoint.exchange(request, parcel.now, wait, &judge).await?;
+        Ok(kept.map_or(Receipt::Whole, Receipt::Kept))
+    }
+}
+
 #[async_trait]
 impl<S: Service> Sink for Posted<S> {
     fn render(&self, notice: &Notice) -> Vec<u8> {
@@ -116,11 +87,14 @@ impl<S: Service> Sink for Posted<S> {
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Result<Receipt, SinkError> {
-        let request = self.service.request(&parcel)?;
-        let wait = if S::VERDICT_IN_BODY { VERDICT_WAIT } else { BODY_WAIT };
-        let judge = |reply: &Reply<'_>| self.service.judge(reply);
-        self.endpoint.exchange(request, parcel.now, wait, &judge).await?;
-        Ok(Receipt::Whole)
+        match self.attempt(&parcel).await {
+            // Perhaps for the sake of the message that it was to follow: that one may be gone, too
+            // old or locked, in words that no list of ours would hold. One of its own has to do.
+            Err(error) if parcel.original.is_some() && error.verdict == Verdict::Suspect => {
+                self.attempt(&Parcel { original: None, ..parcel }).await
+            }
+            result => result,
+        }
     }
 
     async fn probe(&self) -> Result<(), SinkError> {
@@ -253,7 +227,8 @@ impl Endpoint {
         origin(&self.url)
     }
 
-    /// Sends `request`, reads the answer and has it judged.
+    /// Sends `request`, reads the answer and has it judged. Gives the place of the message, if the
+    /// receiver said it.
     ///
     /// # Errors
     ///
@@ -264,10 +239,10 @@ impl Endpoint {
         now: Timestamp,
         body_wait: Duration,
         judge: &(dyn Fn(&Reply<'_>) -> Answered + Sync),
-    ) -> Result<(), SinkError> {
-        let response = self.post(request).await?;
+    ) -> Result<Option<MessageRef>, SinkError> {
+        let mut response = self.post(request).await?;
         let status = response.status();
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         // A yes is read to its end too: only then can the connection be used again.
         let wait = if status.is_success() { body_wait } else { BODY_WAIT };
         let body = timeout(wait, read_capped(response, ANSWER_BYTES_MAX)).await;
@@ -275,7 +250,8 @@ impl Endpoint {
         let reply =
             Reply { status: status.as_u16(), headers: &headers, body: body.as_deref(), now };
         match judge(&reply) {
-            Answered::Accepted => Ok(()),
+            Answered::Accepted => Ok(None),
+            Answered::Kept(message) => Ok(Some(message)),
             Answered::Refused(verdict, why) => Err(self.refused(status, verdict, &why)),
             Answered::Unclear => {
                 let why = format!("not the word of a yes: {}", reply.text());
@@ -300,7 +276,7 @@ impl Endpoint {
             SinkError::new(Verdict::Suspect, "no TLS: the host has no usable root certificates")
                 .caused_by(error.without_url())
         })?;
-        let mut url = self.url.clone();
+        let mut url = request.place.of(&self.url);
         if let Some(more) = &request.query {
             let query = match url.query() {
                 Some(query) if !query.is_empty() => format!("{query}&{more}"),
@@ -308,7 +284,8 @@ impl Endpoint {
             };
             url.set_query(Some(&query));
         }
-        let sent = client.post(url).headers(request.headers).body(Body::from(request.body));
+        let sent = client.request(request.method, url).headers(request.headers);
+        let sent = sent.body(Body::from(request.body));
         sent.send().await.map_err(|error| self.no_answer(error))
     }
 

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::{
     delivery::Verdict,
     http::Clients,
+    message::{MessageRef, Original},
     name::Name,
     notice::{Notice, NoticeId},
     options::OptionError,
@@ -34,6 +35,7 @@ mod exec;
 mod feishu;
 mod file;
 mod fit;
+mod follow;
 mod frames;
 mod googlechat;
 mod gotify;
@@ -162,6 +164,8 @@ impl fmt::Debug for Build {
 ///   is sent again under the same id.
 /// * **Repeats.** Delivery is at least once. If the service has a field for it, send the
 ///   [`NoticeId`]; equal ids are equal messages.
+/// * **Follow-up.** [`Parcel::original`] may change where a message appears, never whether: what is
+///   refused with it is sent without it, within the attempt.
 /// * **Size.** A payload is within the service's limit. What had no room is counted in it, with the
 ///   command that lists it; no notice becomes several messages because it is long.
 /// * **Secrets.** The rendered bytes are stored and hold none. Neither `Debug` nor an error may show a token, or a URL that holds one.
@@ -201,6 +205,9 @@ pub struct Parcel<'a> {
     pub body: &'a [u8],
     /// The recipients still owed, where an earlier attempt told some of them. `None`: all.
     pub recipients: Option<&'a [String]>,
+    /// For what is said later: the message that told of all its failures, if one did and the
+    /// sink said where it is. It may be gone by now; then a message of its own has to do.
+    pub original: Option<&'a Original>,
     /// The instant of the attempt. Timestamps and signatures renew; the body does not.
     pub now: Timestamp,
 }
@@ -210,6 +217,8 @@ pub struct Parcel<'a> {
 pub enum Receipt {
     /// Everything.
     Whole,
+    /// Everything, and this is where the message is, for what is said about it later.
+    Kept(MessageRef),
     /// Some recipients accepted; these did not, for now or for good.
     Part {
         /// Still owed.

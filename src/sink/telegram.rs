@@ -3,7 +3,8 @@
 //! * Limits: 4096 characters as UTF-16 counts them, 20 messages a minute to a group.
 //! * Answers: `"ok":true`. A wait stands in the body, as `parameters.retry_after`.
 //! * HTML with `& < >` escaped. Who is named with an `@` would be told, so the name is cut off it.
-//! * No idempotency: a repeat is a second message.
+//! * No idempotency: a repeat is a second message, but for an edit.
+//! * It answers the message that told first, or edits it.
 
 use std::path::PathBuf;
 
@@ -12,13 +13,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Reader, Sink,
+    Build, Kind, Parcel, Reader, Sink, SinkError,
     escape::{entities, no_mentions},
     fit::{Markup, View, fit},
-    http::{Answered, Posted, Reach, Redactor, Reply, Service, read, seconds, words, yes},
+    follow::{self, FollowUp, Way},
+    http::{
+        Answered, Place, Posted, Reach, Redactor, Reply, Request, Service, read, seconds,
+        with_fields, words, yes,
+    },
     payload::bytes,
 };
 use crate::{
+    message::MessageRef,
     notice::Notice,
     options::{self, OptionError, SecretRef},
     render::Words,
@@ -57,6 +63,9 @@ struct Options {
     chat_id: String,
     /// The topic in it, by its number, if it has topics.
     thread: Option<i64>,
+    /// Where reminders, and notices of what cleared, appear.
+    #[serde(default)]
+    follow_up: FollowUp,
     /// Where the API is, for a server of your own.
     #[serde(default = "base_url")]
     base_url: String,
@@ -83,7 +92,8 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let url = Secret::new(format!("{base}/bot{}/sendMessage", token.expose()));
     let reach = Reach::new(options.ca_file.as_deref(), options.allow_private);
     let endpoint = reach.endpoint(("base_url", &url), build.clients, redactor)?;
-    let service = Telegram { chat_id: options.chat_id, thread: options.thread };
+    let Options { chat_id, thread, follow_up, .. } = options;
+    let service = Telegram { chat_id, thread, follow_up };
     Ok(Box::new(Posted { endpoint, words: build.words, service }))
 }
 
@@ -91,6 +101,18 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
 struct Telegram {
     chat_id: String,
     thread: Option<i64>,
+    follow_up: FollowUp,
+}
+
+/// How Telegram says, in lower case, that a message was edited so before.
+const SAME: &str = "message is not modified";
+
+impl Telegram {
+    /// The number of a message in the chat that we write to now.
+    fn find(&self, message: &MessageRef) -> Option<i64> {
+        let [chat, number] = follow::split(message)?;
+        number.parse().ok().filter(|_| chat == self.chat_id)
+    }
 }
 
 impl Service for Telegram {
@@ -113,13 +135,41 @@ impl Service for Telegram {
         bytes(&message)
     }
 
+    fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {
+        let (place, field) = match self.follow_up.way(parcel.original) {
+            Way::Alone => (Place::Here, None),
+            Way::Answer(message) => {
+                let to =
+                    |number| json!({ "message_id": number, "allow_sending_without_reply": true });
+                let number = self.find(message);
+                (Place::Here, number.map(|number| ("reply_parameters", to(number))))
+            }
+            Way::Instead(message) => match self.find(message) {
+                Some(number) => {
+                    (Place::Beside("editMessageText"), Some(("message_id", number.into())))
+                }
+                None => (Place::Here, None),
+            },
+        };
+        let body = match field {
+            Some(field) => with_fields(parcel.body, &[field]),
+            None => parcel.body.to_vec(),
+        };
+        Ok(Request { place, ..Request::json(body) })
+    }
+
     fn judge(&self, reply: &Reply<'_>) -> Answered {
         let Some(json) = reply.json() else { return reply.without_a_yes() };
         let parameters = json.get("parameters");
         let parameter = |name| parameters.and_then(|parameters| parameters.get(name));
         let why = words(json.get("error_code"), json.get("description"));
         match (json.get("ok").and_then(Value::as_bool), reply.status) {
-            (Some(true), 200..=299) => Answered::Accepted,
+            (Some(true), 200..=299) => {
+                let number = json.get("result").and_then(|result| result.get("message_id"));
+                let number = number.and_then(Value::as_i64).map(|number| number.to_string());
+                Answered::kept(number.and_then(|number| follow::join(&[&self.chat_id, &number])))
+            }
+            (Some(false), 400) if why.to_ascii_lowercase().contains(SAME) => Answered::Accepted,
             (Some(_), 429) => {
                 Answered::later(seconds(parameter("retry_after")).or(reply.after()), why)
             }

@@ -33,6 +33,9 @@ pub(super) enum Tree {
     Told,
     /// Bytes to send again, by delivery and part.
     Body,
+    /// Where a service keeps the message of a delivery, by delivery; only of those that may be
+    /// followed up.
+    Message,
     /// Pages of which deliveries speak for a failure, by first failure.
     Mention,
     /// Failures of deliveries that list only some of them, by delivery and part.
@@ -50,7 +53,7 @@ pub(super) enum Tree {
 }
 
 impl Tree {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Meta,
         Self::Source,
         Self::Roster,
@@ -62,6 +65,7 @@ impl Tree {
         Self::Delivery,
         Self::Told,
         Self::Body,
+        Self::Message,
         Self::Mention,
         Self::Member,
         Self::Sink,
@@ -84,6 +88,7 @@ impl Tree {
             Self::Delivery => "delivery",
             Self::Told => "told",
             Self::Body => "body",
+            Self::Message => "message",
             Self::Mention => "mention",
             Self::Member => "member",
             Self::Sink => "sink",

@@ -147,6 +147,7 @@ struct PollSeen {
 }
 
 /// How failures left the list.
+#[derive(Clone, Copy)]
 struct Gone<'a> {
     endings: &'a BTreeMap<FailureId, Ending>,
     /// So many at once that they are told in one sentence.
@@ -321,13 +322,13 @@ impl Recording<'_> {
         superseded.sort_unstable();
         let added = u64::try_from(entries.len()).unwrap_or(0);
         self.state.standing += added;
-        self.leave(&superseded, &Gone { endings: &BTreeMap::new(), mass: false, ours: false })?;
+        self.leave(&superseded, Gone { endings: &BTreeMap::new(), mass: false, ours: false })?;
         failures().edit(&mut self.txn, records)?;
         roster(self.state.number).edit(&mut self.txn, entries)
     }
 
     /// Takes failures out of the roster and marks them cleared. `ids` are ascending.
-    fn leave(&mut self, ids: &[u64], gone: &Gone<'_>) -> Result<(), StoreError> {
+    fn leave(&mut self, ids: &[u64], gone: Gone<'_>) -> Result<(), StoreError> {
         let edits = ids.iter().map(|id| Edit::Remove(*id)).collect();
         roster(self.state.number).edit(&mut self.txn, edits)?;
         let mut records = failures().get_many(&self.txn, ids.iter().copied())?;
@@ -419,7 +420,7 @@ impl Recording<'_> {
                 .into_iter()
                 .map(|record| (record.id.0, record.episode))
                 .collect();
-            self.leave(&ids, &gone)?;
+            self.leave(&ids, gone)?;
             for entry in step {
                 let past = Past {
                     id: entry.id,

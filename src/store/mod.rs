@@ -48,6 +48,7 @@ mod memory;
 mod mention;
 mod migrate;
 mod operate;
+mod original;
 mod outbox;
 mod pages;
 mod records;

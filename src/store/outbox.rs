@@ -14,6 +14,7 @@ use super::{
     engine::{Counters, Engine, Lane, deliveries, failures},
     kv::{Tree, Txn},
     mention::{NewMentions, fates, load, mention, put_members},
+    original::original,
     pages::{Edit, decode, encode},
     settle::{body, remove_body},
     watch::is_answered,
@@ -283,7 +284,8 @@ impl Engine {
             lane.leased.insert(number, due);
             let failures = delivery.failures.iter().filter_map(&mut record).collect();
             let body = if delivery.attempts == 0 { None } else { body(&txn, delivery.id)? };
-            leases.push(Lease { delivery, failures, body });
+            let original = original(&txn, &delivery)?;
+            leases.push(Lease { delivery, failures, body, original });
         }
         if let Some(Gate::Shut { probe_at, .. }) =
             self.sinks.get_mut(sink).map(|state| &mut state.gate).filter(|_| leases.is_empty())

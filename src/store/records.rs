@@ -15,6 +15,7 @@ use crate::{
     },
     delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt, Suppressed},
     failure::{Ack, Failure, FailureId},
+    message::{MessageRef, Original},
     name::Name,
     notice::SourceInfo,
     task::Task,
@@ -129,6 +130,8 @@ pub struct Lease {
     pub failures: Vec<Failure>,
     /// The bytes of the first attempt, if there was one.
     pub body: Option<Vec<u8>>,
+    /// For what is said later: the message that told the sink of all its failures.
+    pub original: Option<Original>,
 }
 
 /// What an attempt came to.
@@ -146,6 +149,8 @@ pub struct Settled {
     pub recipients: Option<Vec<String>>,
     /// The bytes that were sent, to be sent again. Not needed once they are kept.
     pub body: Option<Vec<u8>>,
+    /// Where the service keeps the message, of what was accepted.
+    pub message: Option<MessageRef>,
     /// Whether the receiver may have taken it all the same, or took a part.
     pub uncertain: bool,
     /// Whether the service named the time of the next attempt.

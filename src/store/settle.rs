@@ -6,6 +6,7 @@ use super::{
     Settled, Settlement, StoreError,
     engine::{Counters, Engine, Lane, deliveries, told},
     kv::{Tree, Txn},
+    original::put_message,
     pages::Edit,
 };
 use crate::{
@@ -156,6 +157,10 @@ impl Settling<'_> {
                 remove_body(&mut self.txn, record.id)?;
             }
             self.count(&record);
+            // Only what tells of failures is followed up.
+            if let Some(message) = settled.message.filter(|_| record.kind.tells_failures()) {
+                put_message(&mut self.txn, record.id, &message);
+            }
             let due = record.remind.as_ref().and_then(|remind| remind::next(remind, at));
             if let Some(due) = due.filter(|_| 0 < record.total) {
                 let key = remind_key(due.as_millisecond(), record.id);

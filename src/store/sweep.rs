@@ -13,6 +13,7 @@ use super::{
     engine::{Engine, deliveries, failures, mentions, told},
     kv::{Tree, Txn},
     mention::{members, remove_members},
+    original::remove_message,
     pages::{Edit, decode},
 };
 use crate::{decide::diff::Past, delivery::Delivery, failure::Failure};
@@ -133,6 +134,7 @@ impl Engine {
         let mut txn = Txn::new(&mut *self.kv);
         for delivery in done {
             remove_members(&mut txn, delivery)?;
+            remove_message(&mut txn, delivery.id)?;
         }
         told().edit(&mut txn, done.iter().map(|one| Edit::Remove(one.id.0)).collect())?;
         failures().edit(&mut txn, old.iter().map(|one| Edit::Remove(one.id.0)).collect())?;

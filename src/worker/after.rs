@@ -16,6 +16,7 @@ use super::{Watched, Worker, cleanup, poll::Polled, running};
 use crate::{
     heartbeat::{self, Heartbeat},
     http::Chain,
+    source::FaultClass,
     store::StoreError,
 };
 
@@ -65,7 +66,7 @@ impl Beats {
     /// Sends the sign that follows a poll, and does not wait for it.
     pub fn send(&mut self, watched: &Watched, polled: &Polled) {
         let Some(pulse) = watched.pulse.clone() else { return };
-        let polled = (polled.source.clone(), polled.fault.map(|fault| fault.as_str()));
+        let polled = (polled.source.clone(), polled.fault.map(FaultClass::as_str));
         self.0.spawn(async move { pulse.beat(&polled).await });
     }
 

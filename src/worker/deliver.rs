@@ -28,6 +28,7 @@ use crate::{
     failpoint,
     failure::Failure,
     http::Chain,
+    message::Original,
     name::Name,
     notice::Notice,
     sink::{Parcel, Receipt},
@@ -248,6 +249,7 @@ impl Lane {
             at,
             recipients: None,
             body: None,
+            message: None,
             uncertain: false,
             asked: false,
             fallback_after: (!rules.fallback.is_empty()).then_some(rules.fallback_after),
@@ -256,7 +258,7 @@ impl Lane {
 
     /// Makes one attempt. The only place that logs it.
     async fn attempt(&self, lease: Lease) -> Settled {
-        let Lease { delivery, failures, body } = lease;
+        let Lease { delivery, failures, body, original } = lease;
         let span = info_span!(
             "attempt",
             sink = %self.name,
@@ -264,7 +266,7 @@ impl Lane {
             notice = %delivery.notice_id,
             attempt = delivery.attempts.saturating_add(1),
         );
-        self.send(delivery, failures, body).instrument(span).await
+        self.send(delivery, failures, body, original).instrument(span).await
     }
 
     async fn send(
@@ -272,6 +274,7 @@ impl Lane {
         delivery: Delivery,
         failures: Vec<Failure>,
         body: Option<Vec<u8>>,
+        original: Option<Original>,
     ) -> Settled {
         let kept = body.is_some();
         let body = body
@@ -282,6 +285,7 @@ impl Lane {
             id: &delivery.notice_id,
             body: &body,
             recipients: delivery.recipients.as_deref(),
+            original: original.as_ref(),
             now: at,
         };
         failpoint::hit("deliver.before_send");
@@ -290,12 +294,16 @@ impl Lane {
         let latency_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
         let now = self.clock.now();
         let failed = match sent {
-            Ok(Ok(Receipt::Whole)) => {
+            Ok(Ok(receipt @ (Receipt::Whole | Receipt::Kept(_)))) => {
                 info!(latency_ms, "delivered");
                 let (outcome, detail) = (Outcome::Accepted, "accepted".to_owned());
                 let last = LastAttempt { at, latency_ms, outcome, detail };
                 let state = DeliveryState::Delivered { at: now };
-                return self.settled(delivery.id, state, last, now);
+                let message = match receipt {
+                    Receipt::Kept(message) => Some(message),
+                    _ => None,
+                };
+                return Settled { message, ..self.settled(delivery.id, state, last, now) };
             }
             Ok(Ok(Receipt::Part { owed, error, verdict })) => {
                 Failed { verdict, detail: error, recipients: Some(owed), uncertain: true }

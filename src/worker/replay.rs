@@ -181,6 +181,7 @@ fn accepted(id: DeliveryId, at: Timestamp) -> Settled {
         at,
         recipients: None,
         body: None,
+        message: None,
         uncertain: false,
         asked: false,
         fallback_after: None,

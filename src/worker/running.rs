@@ -51,7 +51,7 @@ pub(super) async fn look(
         let subject = Subject::of(&failure, &facts.info, &facts.labels);
         silences.any_active(now) && silences.holder(&subject, now).is_some()
     };
-    let outlook = stuck::look(&marks, found, complete, after, now, hushed);
+    let outlook = stuck::look(&marks, (found, complete), after, now, hushed);
     if !outlook.stuck.is_empty() {
         info!(source = %name, stuck = outlook.stuck.len(), "tasks run for too long");
     }

@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("failure", &["name", "task"]),
     ("notice", &["failure", "name", "task"]),
     ("silence", &[]),
+    ("message", &[]),
     ("delivery", &["failure", "name", "notice", "task"]),
     ("options", &["secret"]),
     ("http", &[]),
@@ -34,8 +35,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "sink",
         &[
-            "clock", "delivery", "failure", "http", "huawei", "name", "notice", "options",
-            "render", "secret", "task", "text",
+            "clock", "delivery", "failure", "http", "huawei", "message", "name", "notice",
+            "options", "render", "secret", "task", "text",
         ],
     ),
     (
@@ -45,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "delivery",
             "failpoint",
             "failure",
+            "message",
             "name",
             "notice",
             "silence",
@@ -65,6 +67,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "failure",
             "heartbeat",
             "http",
+            "message",
             "name",
             "notice",
             "silence",
@@ -171,7 +174,9 @@ fn every_import_follows_the_data() {
 
 #[test]
 fn decisions_and_words_do_no_io() {
-    for module in ["decide", "task", "failure", "notice", "delivery", "name", "text", "secret"] {
+    for module in
+        ["decide", "task", "failure", "message", "notice", "delivery", "name", "text", "secret"]
+    {
         for file in files_of(module) {
             let code = code(&file);
             for word in IMPURE {

@@ -89,6 +89,16 @@ async fn a_sink_can_be_tested_with_each_kind_of_message_and_nothing_is_recorded(
         ("failed", "task.failed"),
         ("cleared", "task.cleared"),
         ("watching", "source.watching"),
+        ("reminder", "task.reminder"),
+        ("stuck", "task.stuck"),
+        ("digest", "digest"),
+        ("storm", "storm.opened"),
+        ("storm-updated", "storm.updated"),
+        ("storm-closed", "storm.closed"),
+        ("blind", "source.blind"),
+        ("sighted", "source.sighted"),
+        ("failing", "sink.failing"),
+        ("state-lost", "state.lost"),
     ] {
         let output = stage.run(&["sink", "test", "chat", "--kind", kind]).await;
         assert_eq!(output.status.code(), Some(0), "{output:?}");

@@ -12,6 +12,7 @@ mod config;
 mod crash;
 mod docs;
 mod end_to_end;
+mod follow_up;
 mod model;
 mod route_commands;
 mod routes;

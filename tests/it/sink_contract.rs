@@ -19,12 +19,14 @@ use tokio::net::TcpListener;
 mod alertmanager;
 mod email;
 mod examples;
+mod follow_up;
 mod golden;
 mod hostile;
 mod kinds;
 mod local;
 mod occasions;
 mod options;
+mod others;
 mod pagerduty;
 mod peer;
 mod responses;
@@ -96,13 +98,13 @@ async fn send_to(
     recipients: Option<&[String]>,
 ) -> Result<Receipt, SinkError> {
     let body = sink.render(notice);
-    sink.send(Parcel { id: &notice.id, body: &body, recipients, now: now() }).await
+    sink.send(Parcel { id: &notice.id, body: &body, recipients, original: None, now: now() }).await
 }
 
 /// A verdict, or `taken`, as a word.
 fn word(result: &Result<Receipt, SinkError>) -> &'static str {
     match result {
-        Ok(Receipt::Whole) => "taken",
+        Ok(Receipt::Whole | Receipt::Kept(_)) => "taken",
         Ok(Receipt::Part { .. }) => "part",
         Err(error) => error.verdict.as_str(),
     }

@@ -8,13 +8,14 @@ use taskbell::{
         diff::{DiffPolicy, FirstRun, Situation, diff},
         group::{Dispatching, dispatch},
         route::{Group, Route, Routes},
-        rules::Rules,
+        rules::{Rules, SinkRules},
         sift::Sift,
         sight::SightRule,
         silence::Silences,
     },
     delivery::{DeliveryId, DeliveryState, LastAttempt, Outcome},
     failure::FailureId,
+    message::MessageRef,
     name::Name,
     notice::SourceInfo,
     store::{self, Access, FailureQuery, PollRecord, Settled, Store},
@@ -97,6 +98,7 @@ fn settled(id: DeliveryId, state: DeliveryState) -> Settled {
         at: at(0),
         recipients: None,
         body: Some(b"bytes".to_vec()),
+        message: None,
         uncertain: false,
         asked: false,
         fallback_after: None,
@@ -167,6 +169,74 @@ async fn contract(open: impl AsyncFn(Option<Box<dyn Store>>) -> Box<dyn Store>) 
         "what cleared is forgotten, what stands is not"
     );
     assert_eq!(store.failures(all).await.unwrap().len(), 1);
+}
+
+/// Dispatches what cleared, to a sink that wants to hear of it, a failure a notice.
+async fn dispatch_cleared(store: &dyn Store, second: i64) {
+    let group = Group { max_items: 1, ..Group::default() };
+    let route = Route { to: vec![name("chat")], group, ..Route::default() };
+    let wants = SinkRules { cleared: true, ..SinkRules::default() };
+    let sinks = [(name("chat"), wants)].into_iter().collect();
+    let rules = Rules { routes: Routes(vec![route]), sinks, ..Rules::default() };
+    let backlog = store.undispatched(1_000, Timestamp::MAX).await.unwrap();
+    let silences = Silences::default();
+    let now = at(second);
+    let by = Dispatching { rules: &rules, silences: &silences, close_all: true, now };
+    store.open_deliveries(dispatch(backlog, by)).await.unwrap();
+}
+
+/// Where a message is kept, until nothing can follow it.
+async fn messages(open: impl AsyncFn(Option<Box<dyn Store>>) -> Box<dyn Store>) {
+    let mut store = open(None).await;
+    poll(&*store, 10, &["a", "b", "c"]).await;
+    dispatch_all(&*store, 12).await;
+    let leases = store.lease_due(&name("chat"), at(12), 100).await.unwrap();
+    assert!(leases.iter().all(|lease| lease.original.is_none()), "nothing was told before");
+    // Of the third one the service did not say where it is.
+    let place = |id: DeliveryId| MessageRef::parse(format!("m{id}")).filter(|_| id.0 < 3);
+    let done = leases.iter().map(|lease| {
+        let id = lease.delivery.id;
+        Settled { message: place(id), ..settled(id, DeliveryState::Delivered { at: at(13) }) }
+    });
+    store.settle(done.collect()).await.unwrap();
+
+    store = open(Some(store)).await;
+    for second in [20, 21] {
+        poll(&*store, second, &["b"]).await;
+    }
+    dispatch_cleared(&*store, 22).await;
+    store = open(Some(store)).await;
+    let leases = store.lease_due(&name("chat"), at(30), 100).await.unwrap();
+    let originals = leases.iter().map(|lease| {
+        let original = lease.original.as_ref();
+        (
+            lease.failures.iter().map(|failure| failure.task.id.clone()).collect::<Vec<_>>(),
+            original.map(|one| (one.message.as_str().to_owned(), one.over)),
+        )
+    });
+    let originals: Vec<_> = originals.collect();
+    let of = |id: &str, original| (vec![id.to_owned()], original);
+    assert_eq!(originals, [of("a", Some(("m1".to_owned(), true))), of("c", None)]);
+}
+
+#[tokio::test]
+async fn the_store_in_memory_finds_messages_again() {
+    messages(async |old: Option<Box<dyn Store>>| match old {
+        Some(old) => old,
+        None => open_memory().await,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_on_disk_finds_messages_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    messages(async |old: Option<Box<dyn Store>>| {
+        drop(old);
+        open_sled(&path).await
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -99,3 +99,23 @@ fn names(value: &serde_json::Value, found: &mut Vec<String>) {
         _ => (),
     }
 }
+
+#[test]
+fn the_body_in_the_documents_fits_every_notice() {
+    let page = include_str!("../../docs/sinks.md");
+    let (_, body) = page.split_once("```jinja\n").unwrap();
+    let (body, _) = body.split_once("```").unwrap();
+    let style = Style::default();
+    let template =
+        Template::compile("docs/sinks.md", body.to_owned(), Target::Json, &style).unwrap();
+    let words = Words::new(style);
+    for kind in NoticeKind::ALL {
+        let notice = sample(kind);
+        let text = template.render(&Seen::of(&notice, &words)).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let over = kind == NoticeKind::TaskCleared;
+        assert_eq!(body["state"], if over { "ok" } else { "alerting" }, "{text}");
+        let named = notice.failures.first().map(|one| format!("{}/{}", one.source, one.task.id));
+        assert_eq!(body["alert_uid"], named.unwrap_or_else(|| notice.id.to_string()), "{text}");
+    }
+}

@@ -99,7 +99,7 @@ fn that_it_is_seen_again_waits_for_the_word_that_it_was_not() {
 fn the_same_blindness_has_the_same_name_and_another_one_another() {
     let id = |seed| {
         let opening = play(seed, vec![route(&[], &["chat"])], |_| {});
-        opening.deliveries.first().unwrap().delivery.notice_id.clone()
+        opening.deliveries.first().unwrap().delivery.notice_id
     };
     assert_eq!(id(blind()), id(blind()));
     assert_ne!(id(blind()), id(sighted()));

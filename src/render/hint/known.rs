@@ -32,13 +32,6 @@ pub(super) struct Message {
     pub(super) words: Words,
 }
 
-impl Message {
-    pub(super) fn is_about(&self, lower: &str) -> bool {
-        let holds = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        holds(self.any) && (self.and.is_empty() || holds(self.and))
-    }
-}
-
 /// What some error codes stand for.
 #[derive(Debug)]
 pub(super) struct Code {

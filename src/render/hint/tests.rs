@@ -1,4 +1,4 @@
-use super::*;
+use super::{known::MESSAGES, *};
 
 fn of(hints: &Hints, code: Option<&str>, message: Option<&str>) -> String {
     let text = TaskText {

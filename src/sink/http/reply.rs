@@ -6,13 +6,15 @@ use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
-use crate::{delivery::Verdict, http::retry_after};
+use crate::{delivery::Verdict, http::retry_after, message::MessageRef};
 
 /// A receiver's judgement of a notice.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::sink) enum Answered {
     /// It took responsibility.
     Accepted,
+    /// It did, and keeps the message there.
+    Kept(MessageRef),
     /// It said no, or not now, and why. The words may still hold secrets.
     Refused(Verdict, String),
     /// Its status says yes, and the word that this service would add is missing: a page of some
@@ -21,6 +23,11 @@ pub(in crate::sink) enum Answered {
 }
 
 impl Answered {
+    /// A yes, with the place of the message if that is known.
+    pub(in crate::sink) fn kept(message: Option<MessageRef>) -> Self {
+        message.map_or(Self::Accepted, Self::Kept)
+    }
+
     /// Time may help.
     pub(in crate::sink) fn later(after: Option<Duration>, why: impl Into<String>) -> Self {
         Self::Refused(Verdict::Retry { after }, why.into())

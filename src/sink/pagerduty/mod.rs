@@ -113,7 +113,7 @@ impl PagerDuty {
     async fn send_event(&self, event: &RawValue, parcel: &Parcel<'_>) -> Result<(), SinkError> {
         let fields = [("routing_key", self.routing_key.expose())];
         let request = Request::json(with_fields(event.get().as_bytes(), &fields));
-        self.endpoint.exchange(request, parcel.now, BODY_WAIT, &judge).await
+        self.endpoint.exchange(request, parcel.now, BODY_WAIT, &judge).await.map(drop)
     }
 }
 

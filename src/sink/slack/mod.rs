@@ -6,8 +6,9 @@
 //!   answers with 410, can come back.
 //! * Text goes into `plain_text` objects with `& < >` escaped, in which nothing is markup and
 //!   nobody is mentioned.
-//! * No idempotency: a repeat is a second message. Threads would need the answer to the first
-//!   message, which is not kept.
+//! * No idempotency: a repeat is a second message.
+//! * A bot answers in the thread of the message that told first, or edits it. A webhook cannot: it
+//!   never learns where its messages are.
 
 use std::path::PathBuf;
 
@@ -20,10 +21,15 @@ use super::{
     Build, Kind, Parcel, Reader, Sink, SinkError,
     escape::entities,
     fit::{Shown, View, fit, plain_pair},
-    http::{Answered, Posted, Reach, Redactor, Reply, Request, Service, bearer, read, yes},
+    follow::{self, FollowUp, Way},
+    http::{
+        Answered, Place, Posted, Reach, Redactor, Reply, Request, Service, bearer, read,
+        with_fields, yes,
+    },
     payload::bytes,
 };
 use crate::{
+    message::MessageRef,
     notice::Notice,
     options::{self, OptionError, SecretRef},
     render::Words,
@@ -63,6 +69,8 @@ struct Options {
     token: Option<SecretRef>,
     /// With `token`: the channel's id. The bot must be in it.
     channel: Option<String>,
+    /// With `token`: where reminders, and notices of what cleared, appear. Default: `thread`.
+    follow_up: Option<FollowUp>,
     /// With `token`: where the API is.
     base_url: Option<String>,
     /// PEM file of certificates to trust beside those of the host.
@@ -89,6 +97,7 @@ fn way(options: &Options) -> Result<((&'static str, Secret), Option<Bot>), Optio
         (None, None) => Err(OptionError::new("url", "is required, or token and channel")),
         (Some(_), None) if options.channel.is_some() => extra("channel"),
         (Some(_), None) if options.base_url.is_some() => extra("base_url"),
+        (Some(_), None) if options.follow_up.is_some() => extra("follow_up"),
         (Some(url), None) => Ok((("url", read("url", url)?), None)),
         (None, Some(token)) => {
             let token = read("token", token)?;
@@ -98,7 +107,9 @@ fn way(options: &Options) -> Result<((&'static str, Secret), Option<Bot>), Optio
             let base = options.base_url.as_deref().unwrap_or("https://slack.com");
             let url = format!("{}/api/chat.postMessage", base.trim_end_matches('/'));
             let redactor = Redactor::new(&[token.expose()]);
-            let bot = Bot { authorization: bearer("token", &token)?, channel, redactor };
+            let authorization = bearer("token", &token)?;
+            let follow_up = options.follow_up.unwrap_or_default();
+            let bot = Bot { authorization, channel, follow_up, redactor };
             Ok((("base_url", Secret::new(url)), Some(bot)))
         }
     }
@@ -115,7 +126,63 @@ struct Bot {
     /// Marked as sensitive, so that it does not show.
     authorization: HeaderValue,
     channel: String,
+    follow_up: FollowUp,
     redactor: Redactor,
+}
+
+impl Bot {
+    /// The channel of a message, as Slack calls it, and the message's time, which names it; unless
+    /// we write to another channel by now.
+    fn find(&self, message: &MessageRef) -> Option<[String; 2]> {
+        let [ours, theirs, ts] = follow::split(message)?;
+        (ours == self.channel).then_some([theirs, ts])
+    }
+
+    fn request(&self, parcel: &Parcel<'_>) -> Request {
+        let (place, fields) = match self.follow_up.way(parcel.original) {
+            Way::Answer(message) => match self.find(message) {
+                Some([_, ts]) => (Place::Here, vec![("thread_ts", ts)]),
+                None => (Place::Here, Vec::new()),
+            },
+            Way::Instead(message) => match self.find(message) {
+                Some([channel, ts]) => {
+                    let parse = ("parse", "none".to_owned());
+                    (Place::Beside("chat.update"), vec![("channel", channel), ("ts", ts), parse])
+                }
+                None => (Place::Here, Vec::new()),
+            },
+            Way::Alone => (Place::Here, Vec::new()),
+        };
+        let ours = ("channel", self.channel.clone());
+        let ours = Some(ours).filter(|_| place == Place::Here);
+        let fields: Vec<_> = ours.into_iter().chain(fields).collect();
+        let mut request = Request::json(with_fields(parcel.body, &fields));
+        request.headers.insert(AUTHORIZATION, self.authorization.clone());
+        Request { place, ..request }
+    }
+
+    fn judge(&self, reply: &Reply<'_>) -> Answered {
+        let Some(json) = reply.json() else { return reply.without_a_yes() };
+        let text = |key| json.get(key).and_then(Value::as_str).unwrap_or_default();
+        let error = text("error");
+        match json.get("ok").and_then(Value::as_bool) {
+            Some(true) if reply.is_success() => {
+                let known = !text("channel").is_empty() && !text("ts").is_empty();
+                let parts = [self.channel.as_str(), text("channel"), text("ts")];
+                Answered::kept(follow::join(&parts).filter(|_| known))
+            }
+            Some(_) => match error {
+                "ratelimited"
+                | "rate_limited"
+                | "internal_error"
+                | "fatal_error"
+                | "service_unavailable"
+                | "request_timeout" => Answered::later(reply.after(), error),
+                _ => reply.refused(error),
+            },
+            None => reply.without_a_yes(),
+        }
+    }
 }
 
 impl Service for Slack {
@@ -123,19 +190,18 @@ impl Service for Slack {
 
     fn payload(&self, notice: &Notice, words: &Words) -> Vec<u8> {
         let message = fit(&words.brief(notice), Message::of, Message::fits);
-        bytes(&message.json(self.bot.as_ref().map(|bot| bot.channel.as_str())))
+        bytes(&message.json())
     }
 
     fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {
-        let mut request = Request::json(parcel.body.to_vec());
-        if let Some(bot) = &self.bot {
-            request.headers.insert(AUTHORIZATION, bot.authorization.clone());
-        }
-        Ok(request)
+        Ok(match &self.bot {
+            Some(bot) => bot.request(parcel),
+            None => Request::json(parcel.body.to_vec()),
+        })
     }
 
     fn judge(&self, reply: &Reply<'_>) -> Answered {
-        if self.bot.is_some() { judge_api(reply) } else { judge_webhook(reply) }
+        self.bot.as_ref().map_or_else(|| judge_webhook(reply), |bot| bot.judge(reply))
     }
 }
 
@@ -179,22 +245,18 @@ impl Message {
             && parts().map(|part| chars(part)).sum::<usize>() <= CHARS_MAX
     }
 
-    fn json(&self, channel: Option<&str>) -> Value {
+    fn json(&self) -> Value {
         let plain = |text: &str| json!({ "type": "plain_text", "text": text, "emoji": false });
         let section = |text: &String| json!({ "type": "section", "text": plain(text.trim_end()) });
         let mut blocks: Vec<Value> = self.blocks.iter().map(section).collect();
         blocks.push(json!({ "type": "context", "elements": [plain(&self.foot)] }));
-        let mut message = json!({
+        json!({
             "text": self.headline,
             "mrkdwn": false,
             "unfurl_links": false,
             "unfurl_media": false,
             "attachments": [{ "color": self.color, "fallback": self.headline, "blocks": blocks }],
-        });
-        if let (Some(channel), Some(fields)) = (channel, message.as_object_mut()) {
-            fields.insert("channel".to_owned(), channel.into());
-        }
-        message
+        })
     }
 }
 
@@ -218,24 +280,6 @@ fn judge_webhook(reply: &Reply<'_>) -> Answered {
 
 fn is_of_a_word(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte == b'_'
-}
-
-fn judge_api(reply: &Reply<'_>) -> Answered {
-    let Some(json) = reply.json() else { return reply.without_a_yes() };
-    let error = json.get("error").and_then(Value::as_str).unwrap_or_default();
-    match json.get("ok").and_then(Value::as_bool) {
-        Some(true) if reply.is_success() => Answered::Accepted,
-        Some(_) => match error {
-            "ratelimited"
-            | "rate_limited"
-            | "internal_error"
-            | "fatal_error"
-            | "service_unavailable"
-            | "request_timeout" => Answered::later(reply.after(), error),
-            _ => reply.refused(error),
-        },
-        None => reply.without_a_yes(),
-    }
 }
 
 #[cfg(test)]

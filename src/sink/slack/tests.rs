@@ -8,6 +8,7 @@ fn a_webhook_or_a_bot_but_not_both() {
         ("url = 'https://h/'\nchannel = 'C1'", "channel: goes with token, not with url"),
         ("url = 'https://h/'\nbase_url = 'x'", "base_url: goes with token, not with url"),
         ("token = 'xoxb-1'", "channel: is required with token"),
+        ("url = 'https://h/'\nfollow_up = 'edit'", "follow_up: goes with token, not with url"),
         ("token = \"a\\nb\"\nchannel = 'C1'", "token: must be one line of plain characters"),
     ] {
         let options: Options = options::parse(table.parse().unwrap()).unwrap();

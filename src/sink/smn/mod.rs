@@ -211,7 +211,7 @@ impl Service for Smn {
             value.set_sensitive(name == "x-security-token" || name == AUTHORIZATION.as_str());
             headers.insert(HeaderName::from_bytes(name.as_bytes()).expect("is one of ours"), value);
         }
-        Ok(Request { headers, query: None, body: parcel.body.to_vec() })
+        Ok(Request::new(headers, parcel.body.to_vec()))
     }
 
     fn judge(&self, reply: &Reply<'_>) -> Answered {

@@ -188,7 +188,7 @@ impl Service for Webhook {
     }
 
     fn request(&self, parcel: &Parcel<'_>) -> Result<Request, SinkError> {
-        Ok(Request { headers: self.headers(parcel)?, query: None, body: parcel.body.to_vec() })
+        Ok(Request::new(self.headers(parcel)?, parcel.body.to_vec()))
     }
 
     fn judge(&self, reply: &Reply<'_>) -> Answered {

@@ -348,7 +348,7 @@ impl World {
         });
         let before = self.store.running(&source).await?;
         let (at, hour) = (self.now.now(), Duration::from_secs(3_600));
-        let outlook = stuck::look(&before, found.collect(), complete, hour, at, |_| false);
+        let outlook = stuck::look(&before, (found.collect(), complete), hour, at, |_| false);
         let gone =
             before.iter().filter(|mark| !outlook.marks.iter().any(|one| one.key == mark.key));
         let gone = gone.count();

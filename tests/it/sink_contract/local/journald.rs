@@ -101,9 +101,10 @@ async fn each_kind_of_notice_has_a_message_id_of_its_own() {
     let daemon = UnixDatagram::bind(folder.path().join("socket")).unwrap();
     let sink = sink(folder.path());
     let mut ids = BTreeSet::new();
-    for (_, notice) in kinds::all() {
-        let first = entries(&daemon, &*sink, &notice).await.swap_remove(0);
-        ids.extend(first.into_iter().filter(|(name, _)| name == "MESSAGE_ID"));
+    // What a digest or a storm lists are failed tasks like others; its own entry is in front.
+    for (_, notice) in notices() {
+        let fields = entries(&daemon, &*sink, &notice).await.into_iter().flatten();
+        ids.extend(fields.filter(|(name, _)| name == "MESSAGE_ID"));
     }
     assert_eq!(ids.len(), NoticeKind::ALL.len());
 }

@@ -1,0 +1,170 @@
+//! The store over months: a million failures come, are told, clear and are forgotten.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use taskbell::{
+    clock::Clock,
+    decide::{
+        diff::{Changes, NewFailure},
+        sift::Found,
+        sight::SightRule,
+    },
+    delivery::{DeliveryState, LastAttempt, Outcome},
+    failure::Origin,
+    store::{self, Access, Lease, PollRecord, Settled, Store},
+    task::Row,
+    worker::dispatch::Dispatcher,
+};
+
+use crate::{dispatch, peers::status_kib};
+
+/// New failures of one day.
+const A_DAY: usize = 5_000;
+
+const DAYS: usize = 200;
+
+/// Cleared failures are remembered so long.
+const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// Sweeps of one day: one each quarter of an hour, as a daemon does.
+const SWEEPS: usize = 96;
+
+/// Stands where it was put.
+#[derive(Debug)]
+struct Calendar(AtomicI64);
+
+impl Clock for Calendar {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+fn new_failure(nth: usize) -> NewFailure {
+    let id =
+        format!("{:08x}-0000-4000-8000-{nth:012x}", nth.wrapping_mul(2_654_435_761) & 0xffff_ffff);
+    let server = format!("web-{}", nth % 500);
+    let row = Row {
+        task_id: Some(id.into()),
+        operate_type: Some("FAILED_RESET".into()),
+        error_message: Some("Update public key error".into()),
+        server_id: Some(format!("{nth:032x}").into()),
+        server_name: Some(server.into()),
+        keypair: Some("KeyPair-ops".into()),
+        ..Row::default()
+    };
+    NewFailure {
+        found: Found::of(row.to_task()),
+        generation: 1,
+        origin: Origin::New,
+        tell: true,
+        supersedes: None,
+    }
+}
+
+fn accepted(lease: &Lease, at: Timestamp) -> Settled {
+    let (outcome, detail) = (Outcome::Accepted, "accepted".to_owned());
+    Settled {
+        id: lease.delivery.id,
+        state: DeliveryState::Delivered { at },
+        last: LastAttempt { at, latency_ms: 1, outcome, detail },
+        at,
+        recipients: None,
+        body: None,
+        uncertain: false,
+        asked: false,
+        fallback_after: None,
+    }
+}
+
+/// One day: yesterday's failures clear, today's are told.
+async fn live(
+    store: &Arc<dyn Store>,
+    clock: &Arc<Calendar>,
+    dispatcher: &mut Dispatcher,
+    day: usize,
+) {
+    let rules = dispatch::rules();
+    let source = rules.sources.keys().next().unwrap().clone();
+    clock.0.fetch_add(DAY_MS, Ordering::SeqCst);
+    let now = clock.now();
+    let standing = store.ledger(&source).await.unwrap().roster;
+    let changes = Changes {
+        new: (day * A_DAY..(day + 1) * A_DAY).map(new_failure).collect(),
+        cleared: standing.to_vec(),
+        ..Changes::default()
+    };
+    let record = PollRecord {
+        info: rules.info(&source),
+        began: now,
+        at: now,
+        changes,
+        complete: true,
+        outcome: "complete".to_owned(),
+        detail: String::new(),
+        advice: String::new(),
+        rule: SightRule::default(),
+    };
+    store.record_poll(record).await.unwrap();
+    dispatcher.run(true).await.unwrap();
+    for sink in rules.sinks.keys() {
+        loop {
+            let leases = store.lease_due(sink, now, 256).await.unwrap();
+            if leases.is_empty() {
+                break;
+            }
+            let settled = leases.iter().map(|lease| accepted(lease, now)).collect();
+            store.settle(settled).await.unwrap();
+        }
+    }
+    for _ in 0..SWEEPS {
+        store.sweep(now.checked_sub(RETENTION).unwrap()).await.unwrap();
+    }
+    store.upkeep(Duration::from_secs(6 * 3600), now).await.unwrap();
+}
+
+pub(crate) async fn months() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let clock = Arc::new(Calendar(AtomicI64::new(1_700_000_000_000)));
+    let access = Access { folder: &path, holder: "the bench", repair: true, now: clock.now() };
+    let store: Arc<dyn Store> = Arc::new(store::open_sled(access).await.unwrap());
+    let mut dispatcher =
+        Dispatcher::new(Arc::clone(&store), Arc::new(dispatch::rules()), clock.clone());
+    let began = Instant::now();
+    let mut largest = 0;
+    for day in 0..DAYS {
+        live(&store, &clock, &mut dispatcher, day).await;
+        largest = largest.max(store.inspect(false).await.unwrap().disk_bytes);
+    }
+    let took = began.elapsed();
+    let seen = store.inspect(true).await.unwrap();
+    assert_eq!(seen.problems, Vec::<String>::new());
+    let live = seen.checkpoint.unwrap().0.bytes;
+    let mib = |bytes: u64| bytes / (1024 * 1024);
+    let rss = status_kib(std::process::id(), "VmRSS:") / 1024;
+    println!(
+        "footprint, {} failures over {DAYS} days in {} s: {} MiB on disk, {} at most, of {} MiB \
+         that are live; {rss} MiB of memory",
+        DAYS * A_DAY,
+        took.as_secs(),
+        mib(seen.disk_bytes),
+        mib(largest),
+        mib(live),
+    );
+    drop(dispatcher);
+    drop(store);
+    let began = Instant::now();
+    let access = Access { folder: &path, holder: "the bench", repair: true, now: clock.now() };
+    let store = store::open_sled(access).await.unwrap();
+    store.sources().await.unwrap();
+    println!("footprint, opening that store: {}", crate::ms(began.elapsed()));
+}
