@@ -82,6 +82,7 @@ fn accepted(lease: &Lease, at: Timestamp) -> Settled {
         uncertain: false,
         asked: false,
         fallback_after: None,
+        message: None,
     }
 }
 

@@ -46,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "delivery",
             "failpoint",
             "failure",
+            "http",
             "message",
             "name",
             "notice",

@@ -133,7 +133,9 @@ async fn an_answer_that_is_no_list_clears_nothing() {
         let scenario = Scenario { faults: Vec::new(), ..read(name) };
         let stage = Stage::of(scenario, SOURCE, "").await;
         stage.finish().await;
-        faults.into_iter().for_each(|fault| stage.cloud.set_fault(fault));
+        for fault in faults {
+            stage.cloud.set_fault(fault);
+        }
         for _ in 0..3 {
             stage.run(&["once"]).await;
         }

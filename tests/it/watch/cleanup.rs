@@ -17,10 +17,9 @@ async fn stage(cleanup: &str) -> (Stage, Vec<String>) {
     tell_cleared(&stage);
     // A signature would not outlive the shift of the clock.
     rewrite(&stage, |text| {
-        let lines = text.lines().map(|line| match line.trim_start().starts_with("auth = ") {
-            true => "auth = { kind = \"token\", token = \"simulator-token\" }",
-            false => line,
-        });
+        let token = "auth = { kind = \"token\", token = \"simulator-token\" }";
+        let is_auth = |line: &str| line.trim_start().starts_with("auth = ");
+        let lines = text.lines().map(|line| if is_auth(line) { token } else { line });
         lines.collect::<Vec<_>>().join("\n")
     });
     stage.finish().await;
