@@ -13,7 +13,7 @@ use crate::{
     config::{Config, ConfigError},
     decide::diff::DiffPolicy,
     exit::Exit,
-    http::Clients,
+    http::{Clients, Paces},
     store::{self, Access, Archived, Store, StoreError},
     worker::{Outlet, Watched, Worker, after::Pulse, cleanup::Round, deliver::Lane},
 };
@@ -75,7 +75,7 @@ pub async fn import_store(config: &Config, file: &Path) -> Result<Archived, Stor
 /// [`ConfigError`].
 pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigError> {
     let clock = clock();
-    let clients = Clients::default();
+    let clients = Clients::default().paced(Paces::of(config.worker.host_limit));
     let sources = config.build_sources(&clock, &clients)?;
     let sinks = config.build_sinks(&clients)?;
     let rules = Arc::new(config.rules());
@@ -117,7 +117,8 @@ pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigEr
 }
 
 /// The system's clock. A test may shift that of a debug build by so many milliseconds.
-fn clock() -> Arc<dyn Clock> {
+#[must_use]
+pub fn clock() -> Arc<dyn Clock> {
     #[cfg(debug_assertions)]
     if let Some(shift) = options::env("TASKBELL_CLOCK_SHIFT").and_then(|text| text.parse().ok()) {
         return Arc::new(ShiftedClock(SignedDuration::from_millis(shift)));

@@ -187,6 +187,12 @@ impl DeliveryState {
         }
     }
 
+    /// Whether `word` of [`DeliveryState::NAMES`] is that of a state in which nothing more happens.
+    #[must_use]
+    pub fn is_word_of_done(word: &str) -> bool {
+        matches!(word, "delivered" | "folded" | "suppressed")
+    }
+
     /// Since when nothing more happens to it, by itself or by the operator.
     #[must_use]
     pub fn done_at(&self) -> Option<Timestamp> {

@@ -6,17 +6,27 @@
 
 /// Every place, in the order of a failure's way. Tests kill the process at each of them.
 pub const NAMES: &[&str] = &[
+    "store.before_open",
+    "store.before_migrate",
+    "store.after_open",
     "poll.before_record",
     "commit.before",
     "commit.before_flush",
+    "sync.before",
+    "sync.after",
     "commit.after",
     "poll.after_record",
     "dispatch.before_open",
     "dispatch.after_open",
+    "dispatch.before_fold",
+    "dispatch.after_fold",
+    "deliver.before_render",
     "deliver.before_send",
     "deliver.after_send",
     "deliver.before_settle",
     "deliver.after_settle",
+    "reload.before",
+    "reload.after",
 ];
 
 /// Dies here if a test asked for it.

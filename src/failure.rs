@@ -107,6 +107,9 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// Every ending.
+    pub const ALL: [Self; 3] = [Self::Resolved, Self::StillFailed, Self::Deleted];
+
     /// The word for logs and payloads.
     #[must_use]
     pub fn as_str(self) -> &'static str {

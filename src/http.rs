@@ -11,12 +11,19 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::{Certificate, Client, Identity, Response, header::HeaderMap, redirect::Policy};
+use reqwest::{
+    Certificate, Client, Identity, Proxy, Response, header::HeaderMap, redirect::Policy,
+};
 use url::Url;
 
+use crate::options;
+
+pub mod ca;
 mod guard;
+mod pace;
 
 pub use guard::{PrivateAddress, is_private};
+pub use pace::{Pace, Paces, Rate};
 
 /// Longest wait for a TCP and TLS handshake. Shorter than every request limit, so that a host
 /// that swallows packets is reported as such.
@@ -35,7 +42,22 @@ pub struct Clients {
     tls: Arc<OnceLock<Client>>,
     roots: Arc<Vec<Certificate>>,
     identity: Option<Identity>,
-    public_only: bool,
+    route: Route,
+    paces: Paces,
+}
+
+/// How the clients leave this host.
+#[derive(Clone, Default)]
+enum Route {
+    /// As the environment says: `HTTPS_PROXY` and its like.
+    #[default]
+    Environment,
+    /// By this proxy.
+    Proxy(Box<Proxy>),
+    /// By none.
+    Direct,
+    /// By none, and not to private addresses.
+    Public,
 }
 
 impl Clients {
@@ -56,7 +78,38 @@ impl Clients {
     /// what a proxy resolves cannot be looked at.
     #[must_use]
     pub fn public_only(&self) -> Self {
-        Self { public_only: true, ..self.apart() }
+        Self { route: Route::Public, ..self.apart() }
+    }
+
+    /// Clients of their own with the same trust that use no proxy.
+    #[must_use]
+    pub fn direct(&self) -> Self {
+        Self { route: Route::Direct, ..self.apart() }
+    }
+
+    /// Clients of their own with the same trust that go through `proxy`.
+    #[must_use]
+    pub fn through(&self, proxy: Proxy) -> Self {
+        Self { route: Route::Proxy(Box::new(proxy)), ..self.apart() }
+    }
+
+    /// Clients of their own that trust `roots` too.
+    #[must_use]
+    pub fn also_trusting(&self, roots: Vec<Certificate>) -> Self {
+        let all = self.roots.iter().cloned().chain(roots).collect();
+        Self { roots: Arc::new(all), ..self.apart() }
+    }
+
+    /// The same, with every host asked at this pace.
+    #[must_use]
+    pub fn paced(self, paces: Paces) -> Self {
+        Self { paces, ..self }
+    }
+
+    /// How often hosts are asked.
+    #[must_use]
+    pub fn paces(&self) -> &Paces {
+        &self.paces
     }
 
     /// The same, without what was built already.
@@ -67,7 +120,19 @@ impl Clients {
     /// Whether these clients refuse private addresses.
     #[must_use]
     pub fn are_public_only(&self) -> bool {
-        self.public_only
+        matches!(self.route, Route::Public)
+    }
+
+    /// The proxy by which these clients go to `url`, in words; `None` if they go there directly.
+    ///
+    /// What the environment exempts by `NO_PROXY` is not looked at.
+    #[must_use]
+    pub fn proxy_of(&self, url: &Url) -> Option<String> {
+        match &self.route {
+            Route::Environment => environment_proxy(url.scheme()),
+            Route::Proxy(_) => Some("the proxy that is set for it".to_owned()),
+            Route::Direct | Route::Public => None,
+        }
     }
 
     /// Refuses a URL that these clients must not go to, as far as it says so itself.
@@ -76,7 +141,7 @@ impl Clients {
     ///
     /// [`PrivateAddress`].
     pub fn check(&self, url: &Url) -> Result<(), PrivateAddress> {
-        if self.public_only { guard::check(url) } else { Ok(()) }
+        if self.are_public_only() { guard::check(url) } else { Ok(()) }
     }
 
     /// The client for `url`.
@@ -109,10 +174,11 @@ impl Clients {
         } else {
             builder.tls_certs_only([])
         };
-        let builder = if self.public_only {
-            builder.no_proxy().dns_resolver(Arc::new(guard::PublicOnly))
-        } else {
-            builder
+        let builder = match &self.route {
+            Route::Environment => builder,
+            Route::Proxy(proxy) => builder.proxy(Proxy::clone(proxy)),
+            Route::Direct => builder.no_proxy(),
+            Route::Public => builder.no_proxy().dns_resolver(Arc::new(guard::PublicOnly)),
         };
         builder.build()
     }
@@ -122,6 +188,17 @@ impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clients")
     }
+}
+
+/// Which variable of the environment names a proxy for a scheme.
+#[must_use]
+pub fn environment_proxy(scheme: &str) -> Option<String> {
+    let names = match scheme {
+        "https" => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+        _ => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+    };
+    let set = |name: &&str| options::env(name).is_some_and(|value| !value.is_empty());
+    names.iter().find(|name| set(name)).map(|name| format!("the proxy that {name} names"))
 }
 
 /// Names the process's one provider of cryptography. Needed before any client is built.

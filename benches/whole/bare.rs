@@ -17,7 +17,7 @@ struct Task<'a> {
     task_id: std::borrow::Cow<'a, str>,
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     taskbell::http::install_crypto();
     reqwest::Client::builder().tls_certs_only([]).no_proxy().build().unwrap()
 }

@@ -80,9 +80,9 @@ fn accepted(lease: &Lease, at: Timestamp) -> Settled {
         recipients: None,
         body: None,
         uncertain: false,
+        message: None,
         asked: false,
         fallback_after: None,
-        message: None,
     }
 }
 

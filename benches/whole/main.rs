@@ -42,6 +42,9 @@ fn main() {
         runtime.block_on(deliver::latency());
         runtime.block_on(poll::idle());
     }
+    if is_wanted("fleet") {
+        runtime.block_on(poll::fleet());
+    }
 }
 
 /// The middle one.

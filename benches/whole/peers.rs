@@ -52,6 +52,16 @@ impl Cloud {
     }
 }
 
+impl Cloud {
+    /// Pages that it was asked for.
+    pub(crate) async fn requests(&self) -> u64 {
+        let answer = crate::bare::client().get(format!("{}/_sim/requests", self.url)).send().await;
+        let body = answer.unwrap().bytes().await.unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        value["counts"]["list"].as_u64().unwrap()
+    }
+}
+
 impl Drop for Cloud {
     fn drop(&mut self) {
         self.child.kill().unwrap();
@@ -144,6 +154,19 @@ impl Place {
         .unwrap();
         fs::write(folder.path().join("config.toml"), text).unwrap();
         Self { folder }
+    }
+
+    /// One table that stands for all of `projects`.
+    pub(crate) fn of_one_table(cloud: &str, hook: SocketAddr, projects: &[String]) -> Self {
+        let place = Self::new(cloud, hook, &projects[..1], "silent");
+        let text = fs::read_to_string(place.config()).unwrap();
+        let text = text.replace(
+            &format!("project_id = \"{}\"", projects[0]),
+            &format!("projects = {projects:?}"),
+        );
+        fs::write(place.config(), format!("worker = {{ host_limit = \"100/1s\" }}\n{text}"))
+            .unwrap();
+        place
     }
 
     pub(crate) fn config(&self) -> PathBuf {

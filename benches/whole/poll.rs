@@ -69,6 +69,41 @@ pub(crate) async fn idle() {
     println!("daemon, idle for 60 s, one poll: {} ms of CPU, {} MiB", ticks * 10, kib / 1024);
 }
 
+/// A thousand projects, polled once a minute by one daemon.
+pub(crate) async fn fleet() {
+    const COUNT: u32 = 1000;
+    let cloud = Cloud::start("[[project]]\ncount = 1000\ngenerate = { count = 10 }\n");
+    let receiver = Receiver::start(Duration::ZERO).await;
+    let first = u128::from_str_radix(PROJECT, 16).unwrap();
+    let projects: Vec<String> =
+        (0..u128::from(COUNT)).map(|number| format!("{:032x}", first + number)).collect();
+    let place = Place::of_one_table(&cloud.url, receiver.address, &projects);
+    let mut daemon = place.command(&["-qq", "run"]).spawn().unwrap();
+    // The first round sets a thousand baselines.
+    tokio::time::sleep(Duration::from_secs(75)).await;
+    let before = (cpu_ticks(daemon.id()), written_bytes(daemon.id()), cloud.requests().await);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let after = (cpu_ticks(daemon.id()), written_bytes(daemon.id()), cloud.requests().await);
+    let [rss, peak] = ["VmRSS:", "VmHWM:"].map(|key| status_kib(daemon.id(), key) / 1024);
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    // A tick is 10 ms on every Linux in use.
+    let busy = f64::from(u32::try_from(after.0 - before.0).unwrap()) / 120.0;
+    let requests = f64::from(u32::try_from(after.2 - before.2).unwrap()) / 120.0;
+    println!(
+        "daemon, {COUNT} sources of 10 known rows, each polled every 60 s: {busy:.1} % of a core, \
+         {rss} MiB, at most {peak} MiB; {requests:.1} requests a second, {} KiB written a minute",
+        (after.1 - before.1) / 1024 / 2
+    );
+}
+
+/// What a process wrote to files, in bytes.
+fn written_bytes(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
 fn cpu_ticks(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();

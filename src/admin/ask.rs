@@ -26,6 +26,8 @@ pub enum Ask {
     Failures(ListQuery),
     /// `failure show` and `failure explain`.
     Failure(String),
+    /// Only what happened to it.
+    Explain(String),
     /// `failure ack`; without one, `failure unack`.
     Acknowledge(String, Option<NewAck>),
     /// `delivery list` and `dead list`.
@@ -63,6 +65,12 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// Whether it is about a list that is short enough to be asked for whole.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        matches!(self, Self::Sources | Self::Sinks | Self::Silences)
+    }
+
     /// How it is asked over HTTP: method, path below `/api/v1/`, query, body.
     #[must_use]
     pub fn request(&self) -> (Method, String, Option<Value>, Option<Value>) {
@@ -81,6 +89,7 @@ impl Ask {
             }
             Self::Failures(query) => get("failures".to_owned(), Some(json!(query))),
             Self::Failure(id) => get(format!("failures/{}", segment(id)), None),
+            Self::Explain(id) => get(format!("failures/{}/explain", segment(id)), None),
             Self::Acknowledge(id, Some(ack)) => {
                 post(format!("failures/{}/ack", segment(id)), Some(json!(ack)))
             }
@@ -126,6 +135,7 @@ impl Admin {
             Ask::ProbeSink(sink, resend) => self.probe(&sink, resend).await,
             Ask::Failures(query) => self.failures(&query).await,
             Ask::Failure(id) => self.failure(&id).await,
+            Ask::Explain(id) => self.explanation(&id).await,
             Ask::Acknowledge(id, ack) => self.acknowledge(&id, ack).await,
             Ask::Deliveries(query) => self.deliveries(&query).await,
             Ask::Delivery(id) => self.delivery(id).await,

@@ -6,7 +6,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{Admin, AdminError, ask::Ask, socket};
+use super::{Admin, AdminError, LIMIT_DEFAULT, ListQuery, ask::Ask, socket};
 use crate::{
     app::{self, AppError},
     config::Config,
@@ -77,7 +77,7 @@ impl Client {
         }
         let store = app::open_store(config, holder, false).await.map_err(AppError::from)?;
         let worker = app::worker(config, store).map_err(AppError::from)?;
-        Ok(Self::Local(Box::new(Admin { worker, waker: None })))
+        Ok(Self::Local(Box::new(Admin::of(worker))))
     }
 
     fn remote(store: &Path) -> Result<Option<Self>, ClientError> {
@@ -105,20 +105,79 @@ impl Client {
         Ok(Some(Self::Remote(client)))
     }
 
-    /// Asks.
+    /// Asks. A list is put together of its parts.
     ///
     /// # Errors
     ///
     /// [`ClientError`].
     pub async fn ask(&self, ask: Ask) -> Result<Value, ClientError> {
-        match self {
-            Self::Local(admin) => Ok(admin.answer(ask).await?),
-            Self::Remote(client) => remote(client, &ask).await,
+        match ask {
+            Ask::Failures(query) => self.list(query, Ask::Failures).await,
+            Ask::Deliveries(query) => self.list(query, Ask::Deliveries).await,
+            ask => match self {
+                Self::Local(admin) => Ok(admin.answer(ask).await?),
+                Self::Remote(client) if ask.is_list() => all(client, &ask).await,
+                Self::Remote(client) => remote(client, &ask, None).await,
+            },
+        }
+    }
+
+    /// As many items as were asked for, or all that there are.
+    async fn list(
+        &self,
+        mut query: ListQuery,
+        ask: fn(ListQuery) -> Ask,
+    ) -> Result<Value, ClientError> {
+        let mut wanted = query.limit.unwrap_or(LIMIT_DEFAULT);
+        let mut items = Vec::new();
+        loop {
+            query.limit = Some(wanted);
+            let mut part = match self {
+                Self::Local(admin) => admin.answer(ask(query.clone())).await?,
+                Self::Remote(client) => remote(client, &ask(query.clone()), None).await?,
+            };
+            let some = take(&mut part, &mut items);
+            wanted = wanted.saturating_sub(some);
+            query.cursor = next(&part);
+            if wanted == 0 || query.cursor.is_none() {
+                return Ok(Value::Array(items));
+            }
         }
     }
 }
 
-async fn remote(client: &reqwest::Client, ask: &Ask) -> Result<Value, ClientError> {
+/// Moves the items of a part to the others. Returns how many.
+fn take(part: &mut Value, items: &mut Vec<Value>) -> usize {
+    let some = part.get_mut("items").and_then(Value::as_array_mut);
+    let some = some.map(std::mem::take).unwrap_or_default();
+    let count = some.len();
+    items.extend(some);
+    count
+}
+
+fn next(part: &Value) -> Option<String> {
+    part.get("next").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// A list that is short enough to be asked for whole.
+async fn all(client: &reqwest::Client, ask: &Ask) -> Result<Value, ClientError> {
+    let mut items = Vec::new();
+    let mut cursor = None;
+    loop {
+        let mut part = remote(client, ask, cursor).await?;
+        take(&mut part, &mut items);
+        cursor = next(&part);
+        if cursor.is_none() {
+            return Ok(Value::Array(items));
+        }
+    }
+}
+
+async fn remote(
+    client: &reqwest::Client,
+    ask: &Ask,
+    cursor: Option<String>,
+) -> Result<Value, ClientError> {
     let (method, path, query, body) = ask.request();
     let mut url = url::Url::parse("http://daemon/api/v1/").expect("a valid URL");
     if let Ok(joined) = url.join(&path) {
@@ -130,6 +189,9 @@ async fn remote(client: &reqwest::Client, ask: &Ask) -> Result<Value, ClientErro
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             pairs.append_pair(&key, &text);
         }
+    }
+    if let Some(cursor) = cursor {
+        url.query_pairs_mut().append_pair("cursor", &cursor);
     }
     let mut request = client.request(method, url);
     if let Some(body) = body {

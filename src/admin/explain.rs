@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::view::Instant;
 use crate::{
     decide::health::{Gate, SinkState},
     delivery::{Delivery, DeliveryState, Hold},
@@ -25,9 +27,10 @@ pub struct Explanation {
 }
 
 /// One thing that happened, or that is about to.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Step {
     /// When; `None` for what is so now.
+    #[schemars(with = "Option<Instant>")]
     pub at: Option<Timestamp>,
     /// What.
     pub what: String,

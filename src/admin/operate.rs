@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Admin, AdminError, TestKind, name, unknown};
+use super::{
+    Admin, AdminError, TestKind, name, unknown,
+    view::{AcknowledgedView, SilenceView, json as json_of},
+};
 use crate::{
     decide::route::Matcher,
     delivery::DeliveryId,
@@ -16,7 +20,7 @@ use crate::{
 };
 
 /// A silence to add.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewSilence {
     /// Conditions in the language of routes; all must hold.
@@ -29,6 +33,7 @@ pub struct NewSilence {
     pub comment: String,
     /// What becomes of what it held.
     #[serde(default)]
+    #[schemars(extend("enum" = ["digest", "drop"]), with = "String")]
     pub on_expire: OnExpire,
 }
 
@@ -36,7 +41,7 @@ pub struct NewSilence {
 const SILENCE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Which of the dead.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeadQuery {
     /// Only to this sink.
@@ -49,7 +54,7 @@ pub struct DeadQuery {
 }
 
 /// Who acknowledges, and why.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewAck {
     /// Who.
@@ -57,24 +62,6 @@ pub struct NewAck {
     /// May be empty.
     #[serde(default)]
     pub comment: String,
-}
-
-fn silence_view(silence: &Silence, now: Timestamp) -> Value {
-    let state = match (silence.is_active(now), silence.ends_at <= now) {
-        (true, _) => "active",
-        (false, true) => "ended",
-        (false, false) => "pending",
-    };
-    json!({
-        "id": silence.number,
-        "state": state,
-        "matchers": silence.matchers,
-        "starts_at": silence.starts_at,
-        "ends_at": silence.ends_at,
-        "author": silence.author,
-        "comment": silence.comment,
-        "on_expire": silence.on_expire,
-    })
 }
 
 fn invalid(problem: impl Into<String>) -> AdminError {
@@ -95,17 +82,6 @@ impl Admin {
         if let Some(waker) = &self.waker {
             waker.dispatch();
         }
-    }
-
-    /// `silence list`.
-    ///
-    /// # Errors
-    ///
-    /// [`AdminError`], as with everything here.
-    pub async fn silences(&self) -> Result<Value, AdminError> {
-        let now = self.worker.clock.now();
-        let all = self.worker.store.silences().await?;
-        Ok(all.iter().map(|silence| silence_view(silence, now)).collect())
     }
 
     /// `silence add`.
@@ -150,7 +126,7 @@ impl Admin {
             on_expire,
         };
         let number = self.worker.store.add_silence(silence.clone()).await?;
-        Ok(silence_view(&Silence { number, ..silence }, now))
+        Ok(json_of(&SilenceView::of(&Silence { number, ..silence }, now)))
     }
 
     /// `silence expire`.
@@ -169,11 +145,8 @@ impl Admin {
             }));
         };
         self.wake_dispatch();
-        let mut view = silence_view(&silence, now);
-        if let Some(view) = view.as_object_mut() {
-            view.insert("running".to_owned(), json!(self.waker.is_some()));
-        }
-        Ok(view)
+        let running = Some(self.waker.is_some());
+        Ok(json_of(&SilenceView { running, ..SilenceView::of(&silence, now) }))
     }
 
     /// `failure ack` and, without one, `failure unack`.
@@ -198,7 +171,7 @@ impl Admin {
             }
             return Err(AdminError::NotFound(format!("failure {number} has cleared")));
         }
-        Ok(json!({ "id": number, "acknowledged": acknowledged }))
+        Ok(json_of(&AcknowledgedView { id: number.0, acknowledged }))
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<FailureId, AdminError> {

@@ -3,19 +3,21 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Admin, AdminError};
+use super::{
+    Admin, AdminError,
+    view::{self, CoverageView, HourView, SourceView},
+};
 use crate::{
-    decide::sight::SightRule, name::Name, notice::SourceInfo, source::FaultClass,
-    store::SourceState,
+    decide::sight::SightRule, name::Name, source::FaultClass, store::SourceState, worker::Watched,
 };
 
-/// The state of a source in one word, for tables, metrics and pages.
+/// How a source is seen, in one word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum View {
+pub(super) enum Seen {
     /// Never polled.
     Never,
     /// Its last poll was complete, and is not long ago.
-    Seen,
+    Whole,
     /// Its last poll was not, but it does not count as blind yet.
     Troubled,
     /// It is blind.
@@ -24,7 +26,10 @@ enum View {
     Unwatched,
 }
 
-impl View {
+impl Seen {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Never, Self::Whole, Self::Troubled, Self::Blind, Self::Unwatched];
+
     fn of(state: Option<&SourceState>, rule: SightRule, now: Timestamp) -> Self {
         let Some(state) = state.filter(|state| 0 < state.polls) else { return Self::Never };
         // The record cannot know that nobody writes it any more.
@@ -32,15 +37,15 @@ impl View {
         match (state.sight.blind_since(), away, state.outcome.as_str()) {
             (Some(_), ..) => Self::Blind,
             (None, Some(_), _) => Self::Unwatched,
-            (None, None, "complete") => Self::Seen,
+            (None, None, "complete") => Self::Whole,
             (None, None, _) => Self::Troubled,
         }
     }
 
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Never => "never polled",
-            Self::Seen => "seen",
+            Self::Whole => "seen",
             Self::Troubled => "troubled",
             Self::Blind => "blind",
             Self::Unwatched => "not polled",
@@ -48,39 +53,46 @@ impl View {
     }
 }
 
-fn ago(at: Option<Timestamp>, now: Timestamp) -> Option<i64> {
-    at.map(|at| now.duration_since(at).as_secs().max(0))
+fn ago(at: Option<Timestamp>, now: Timestamp) -> Option<u64> {
+    at.map(|at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0))
 }
 
-/// A source as the API shows it.
-fn view(info: &SourceInfo, state: Option<&SourceState>, rule: SightRule, now: Timestamp) -> Value {
-    let seen = View::of(state, rule, now);
-    let class = state.and_then(|state| FaultClass::of_word(&state.outcome));
-    let last_poll = state.and_then(|state| state.last_poll_at);
-    let last_complete = state.and_then(|state| state.last_complete_at);
-    json!({
-        "name": info.name,
-        "kind": info.kind,
-        "region": info.region,
-        "project_id": info.project_id,
-        "interval_seconds": rule.interval.as_secs(),
-        "blind_after": rule.blind_after,
-        "state": seen.as_str(),
-        "outcome": state.map_or("never polled", |state| state.outcome.as_str()),
-        "detail": state.map(|state| state.detail.as_str()),
-        "class": class.map(FaultClass::as_str),
-        "advice": class.map(FaultClass::advice),
-        "blind_since": state.and_then(|state| state.sight.blind_since()),
-        "standing": state.map(|state| state.standing),
-        "baseline_at": state.and_then(|state| state.baseline_at),
-        "baseline_seconds_ago": ago(state.and_then(|state| state.baseline_at), now),
-        "first_poll_at": state.and_then(|state| state.coverage.first_at()),
-        "last_poll_at": last_poll,
-        "last_poll_seconds_ago": ago(last_poll, now),
-        "last_complete_at": last_complete,
-        "last_complete_seconds_ago": ago(last_complete, now),
-        "coverage": state.map(|state| state.coverage.figures(last_complete, now)),
-    })
+fn source_view(watched: &Watched, state: Option<&SourceState>, now: Timestamp) -> SourceView {
+    let (info, rule) = (watched.source.info(), watched.sight_rule());
+    let seen = Seen::of(state, rule, now);
+    let outcome = state.map_or("never polled", |state| state.outcome.as_str());
+    let class = FaultClass::of_word(outcome);
+    let baseline_at = state.and_then(|state| state.baseline_at);
+    let last_poll_at = state.and_then(|state| state.last_poll_at);
+    let last_complete_at = state.and_then(|state| state.last_complete_at);
+    let hours = state.map_or_else(Vec::new, |state| state.coverage.by_hour(now));
+    let hour = |(at, polls_due, polls_complete)| HourView { at, polls_due, polls_complete };
+    SourceView {
+        name: info.name.to_string(),
+        kind: info.kind.clone(),
+        region: info.region.clone(),
+        project_id: info.project_id.clone(),
+        interval_seconds: rule.interval.as_secs(),
+        blind_after: rule.blind_after,
+        state: seen.as_str(),
+        outcome: outcome.to_owned(),
+        detail: state.map(|state| state.detail.clone()).filter(|detail| !detail.is_empty()),
+        class: class.map(FaultClass::as_str),
+        advice: class.map(FaultClass::advice),
+        blind: matches!(seen, Seen::Blind | Seen::Unwatched),
+        blind_since: state.and_then(|state| state.sight.blind_since()),
+        standing: state.map(|state| state.standing),
+        baseline_at,
+        baseline_seconds_ago: ago(baseline_at, now),
+        first_poll_at: state.and_then(|state| state.coverage.first_at()),
+        last_poll_at,
+        last_poll_seconds_ago: ago(last_poll_at, now),
+        last_complete_at,
+        last_complete_seconds_ago: ago(last_complete_at, now),
+        coverage: state
+            .map(|state| CoverageView::from(state.coverage.figures(last_complete_at, now))),
+        hours: hours.into_iter().map(hour).collect(),
+    }
 }
 
 impl Admin {
@@ -90,14 +102,23 @@ impl Admin {
     ///
     /// [`AdminError`], as with every question.
     pub async fn sources(&self) -> Result<Value, AdminError> {
+        Ok(view::json(&self.source_views().await?))
+    }
+
+    /// The same as types.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`].
+    pub async fn source_views(&self) -> Result<Vec<SourceView>, AdminError> {
         let known = self.worker.store.sources().await?;
         let now = self.worker.clock.now();
-        let rows = self.worker.sources.iter().map(|watched| {
-            let info = watched.source.info();
-            let state = known.iter().find(|(name, _)| *name == info.name).map(|(_, state)| state);
-            view(info, state, watched.sight_rule(), now)
-        });
-        Ok(rows.collect())
+        let view = |watched: &Watched| {
+            let name = &watched.source.info().name;
+            let state = known.binary_search_by(|(known, _)| known.cmp(name)).ok();
+            source_view(watched, state.and_then(|at| known.get(at)).map(|(_, state)| state), now)
+        };
+        Ok(self.worker.sources.iter().map(view).collect())
     }
 
     /// `baseline reset`: the next complete poll of a source sets its baseline anew.

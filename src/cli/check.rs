@@ -1,21 +1,23 @@
 //! `taskbell check`.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use super::{Output, out};
+use super::{
+    Output,
+    findings::{Findings, Line, Mark},
+    out,
+};
 use crate::{
     app,
     config::Config,
     exit::Exit,
-    http::Chain,
     store::{self, Store},
-    worker::{Worker, poll},
 };
 
 /// `check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Also read one list of each source and open each sink; nothing is sent
+    /// Also go to each source and read a page of its list, and open each sink; nothing is sent
     #[arg(long)]
     online: bool,
     /// Fail when there are warnings
@@ -43,56 +45,10 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
         let (sources, sinks) = (worker.sources.len(), worker.lanes.len());
         return exit.max(out::line(&format!("ok: {sources} sources, {sinks} sinks")));
     }
-    let mut rows = Vec::new();
-    exit = exit.max(check_sources(&worker, &mut rows).await);
-    exit = exit.max(check_sinks(&worker, &mut rows).await);
-    let printed = match output {
-        Output::Table => out::table(&["WHAT", "NAME", "RESULT", "DETAIL"], &rows),
-        Output::Json => out::json(&serde_json::json!(rows)),
-    };
-    exit.max(printed)
-}
-
-async fn check_sources(worker: &Worker, rows: &mut Vec<Vec<String>>) -> Exit {
-    let mut exit = Exit::Done;
-    for watched in &worker.sources {
-        let name = watched.source.info().name.to_string();
-        let (result, detail) = match poll::compare(watched, &worker.store, &worker.clock).await {
-            Ok(compared) => match compared.error {
-                None => {
-                    let standing = compared.changes.new.len();
-                    ("ok".to_owned(), format!("{standing} failures stand"))
-                }
-                Some(error) => {
-                    exit = exit.max(Exit::of_fault(error.class));
-                    let class = error.class;
-                    let detail = format!("{} {}", Chain(&error), class.advice());
-                    (class.as_str().to_owned(), detail)
-                }
-            },
-            Err(error) => {
-                exit = exit.max(Exit::from(&error));
-                ("error".to_owned(), Chain(&error).to_string())
-            }
-        };
-        rows.push(vec!["source".to_owned(), name, result, detail]);
+    let mut findings = Findings::new();
+    findings.go_online(&worker).await;
+    if args.deny_warnings && findings.lines.iter().any(|line: &Line| line.mark == Mark::Warning) {
+        exit = Exit::Failed;
     }
-    exit
-}
-
-async fn check_sinks(worker: &Worker, rows: &mut Vec<Vec<String>>) -> Exit {
-    let mut exit = Exit::Done;
-    for lane in &worker.lanes {
-        let limit: Duration = lane.outlet.timeout;
-        let (result, detail) = match tokio::time::timeout(limit, lane.outlet.sink.probe()).await {
-            Ok(Ok(())) => ("ok", "opens; nothing was sent".to_owned()),
-            Ok(Err(error)) => (error.verdict.as_str(), Chain(&error).to_string()),
-            Err(_elapsed) => ("timeout", format!("no answer within {} s", limit.as_secs())),
-        };
-        if result != "ok" {
-            exit = Exit::Failed;
-        }
-        rows.push(vec!["sink".to_owned(), lane.name.to_string(), result.to_owned(), detail]);
-    }
-    exit
+    exit.max(findings.print(output, None))
 }

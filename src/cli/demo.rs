@@ -17,6 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::out;
 use crate::{
+    admin::{
+        Admin,
+        observe::{Observations, Observed},
+        server::StatusServer,
+    },
     app::{self, AppError},
     clock::{Clock, SystemClock},
     config::Config,
@@ -32,6 +37,9 @@ const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 
 /// Signs the demo's webhooks. Not a secret: it stands in every copy of the program.
 const SECRET: &str = "whsec_dGFza2JlbGwtZGVtby1zZWNyZXQtMzItYnl0ZXMhIQ==";
+
+/// For orders from the demo's status page. As little a secret.
+const TOKEN: &str = "demo-demo-demo-demo";
 
 /// Between two polls; a real source has at least 5 s.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -100,11 +108,20 @@ async fn play(args: &Args, folder: &Path) -> Result<(), DemoError> {
     for watched in &mut worker.sources {
         watched.interval = INTERVAL;
     }
+    let seen = Arc::new(Observations::new(worker.clock.now()));
+    let store = Observed::new(Arc::clone(&worker.store), Arc::clone(&seen));
+    worker = worker.on(Arc::new(store));
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(print_webhooks(stage.chat.subscribe()));
     tasks.spawn(print_mails(stage.mail.subscribe()));
-    let daemon = Daemon::new(worker);
+    let daemon = Daemon::new(worker.clone());
+    let admin = Admin::running(worker, daemon.waker(), seen);
+    if let Some(page) = status_page(&config).await {
+        let (address, stopping) = (page.address(), stop.clone());
+        say(&format!("the status page is at http://{address}/ (token for orders: {TOKEN})"));
+        tasks.spawn(page.serve(admin, stopping));
+    }
     let mut worker_task = JoinSet::new();
     let stopping = stop.clone();
     worker_task.spawn(async move { daemon.run(stopping).await });
@@ -117,6 +134,19 @@ async fn play(args: &Args, folder: &Path) -> Result<(), DemoError> {
     stop.cancel();
     while worker_task.join_next().await.is_some() {}
     told
+}
+
+/// The page at its usual port, or at any other if that is taken.
+async fn status_page(config: &Config) -> Option<StatusServer> {
+    let usual = config.status.as_ref()?;
+    match StatusServer::bind(usual, &config.text).await {
+        Ok(server) => Some(server),
+        Err(_) => {
+            let mut other = usual.clone();
+            other.listen.set_port(0);
+            StatusServer::bind(&other, &config.text).await.ok()
+        }
+    }
 }
 
 fn config_text(stage: &Stage, folder: &Path) -> String {
@@ -148,6 +178,8 @@ fn config_text(stage: &Stage, folder: &Path) -> String {
         [[route]]
         to = ["chat", "mail"]
         group = {{ wait = "2s" }}
+        [status]
+        token = "{TOKEN}"
         [delivery]
         backoff = ["2s"]
         "#

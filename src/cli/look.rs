@@ -109,6 +109,15 @@ pub(super) struct ListArgs {
     /// Only to this sink
     #[arg(long)]
     sink: Option<String>,
+    /// Only failures of this action: reset, replace, unbind, bind or other
+    #[arg(long)]
+    action: Option<String>,
+    /// Only failures with this in the server's name or id
+    #[arg(long)]
+    server: Option<String>,
+    /// Only failures with this somewhere in their texts
+    #[arg(long)]
+    text: Option<String>,
     /// Only failures that this delivery speaks for
     #[arg(long)]
     delivery: Option<u64>,
@@ -126,9 +135,13 @@ impl ListArgs {
             source: self.source.clone(),
             sink: self.sink.clone(),
             state: self.state.clone(),
+            action: self.action.clone(),
+            server: self.server.clone(),
+            text: self.text.clone(),
             delivery: self.delivery,
             after: self.after,
             limit: self.limit,
+            ..ListQuery::default()
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::{
 
 mod check;
 mod demo;
+mod doctor;
+mod findings;
+mod harden;
 mod hush;
 mod look;
 mod once;
@@ -84,6 +87,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Check the config
     Check(check::Args),
+    /// Look at everything that has to be right: host, store, sources, sinks
+    Doctor,
     /// Run a simulated cloud
     Simulate(simulate::Args),
     /// The lists that are watched
@@ -178,10 +183,18 @@ async fn dispatch(global: Global, command: Command) -> Exit {
         Command::Schema => out::json(&crate::config::schema()),
         Command::Version => out::line(concat!("taskbell ", env!("CARGO_PKG_VERSION"))),
         Command::Sink(look::SinkCommand::Kinds) => look::kinds(global.output),
-        command => match Config::load(global.config.as_deref()) {
-            Ok(config) => with_config(&global, &config, command).await,
-            Err(error) => out::fail(&error, None, Exit::ConfigInvalid),
-        },
+        Command::Doctor => {
+            harden::harden();
+            let config = Config::load(global.config.as_deref());
+            Box::pin(doctor::run(config.as_ref(), global.output)).await
+        }
+        command => {
+            harden::harden();
+            match Config::load(global.config.as_deref()) {
+                Ok(config) => with_config(&global, &config, command).await,
+                Err(error) => out::fail(&error, None, Exit::ConfigInvalid),
+            }
+        }
     }
 }
 

@@ -28,9 +28,9 @@ pub(super) enum RouteCommand {
 /// `route test`.
 #[derive(Debug, clap::Args)]
 pub(super) struct TestArgs {
-    /// What is known of the failure: `source`, `project`, `region`, `action`, `error_code`,
-    /// `error_message`, `server_name`, `keypair`, or `labels.NAME`. A source of the config brings
-    /// its project, region and labels
+    /// What is known of the failure: `source`, `project`, `region`, `action`,
+    /// `operate_type`, `error_code`, `error_message`, `server_name`, `keypair`, or `labels.NAME`. A
+    /// source of the config brings its project, region and labels
     #[arg(value_name = "KEY=VALUE", value_parser = Given::parse)]
     given: Vec<Given>,
     /// Fail unless it goes to these sinks, in this order; "" for nobody
@@ -118,6 +118,7 @@ impl Example {
             project: field(Field::Project),
             region: field(Field::Region),
             action: field(Field::Action),
+            operate_type: field(Field::OperateType),
             error_code: field(Field::ErrorCode),
             error_message: field(Field::ErrorMessage),
             server_name: field(Field::ServerName),

@@ -12,10 +12,16 @@ use tracing::{error, info, warn};
 
 use super::out;
 use crate::{
-    admin::{Admin, socket::ControlSocket},
+    admin::{
+        Admin,
+        observe::{Observations, Observed},
+        server::StatusServer,
+        socket::ControlSocket,
+    },
     app::{self, AppError},
     config::Config,
     exit::Exit,
+    failpoint,
     http::Chain,
     store::{Store, StoreError},
     worker::{Worker, daemon::Daemon},
@@ -29,8 +35,10 @@ enum Ended {
 }
 
 pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
+    let seen = Arc::new(Observations::new(app::clock().now()));
     let opened = async {
         let store = app::open_store(config, "`taskbell run`", true).await?;
+        let store: Arc<dyn Store> = Arc::new(Observed::new(store, Arc::clone(&seen)));
         let worker = app::worker(config, Arc::clone(&store))?;
         Ok::<_, AppError>((store, worker))
     };
@@ -43,8 +51,9 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
         Err(error) => return out::fail(&error, None, Exit::Failed),
     };
     greet(config, &worker).await;
+    let mut config = config.clone();
     loop {
-        let next = match serve(config, worker, &mut signals, path).await {
+        let next = match serve((&config, &seen), worker, &mut signals, path).await {
             (Ended::Stop, _) => {
                 info!("stopped");
                 return Exit::Done;
@@ -55,13 +64,15 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
             }
             (Ended::Reload, next) => next,
         };
-        let built = next.map(|next| app::worker(&next, Arc::clone(&store)));
-        match built {
-            Some(Ok(next)) => worker = next,
+        let Some(next) = next else { return Exit::Done };
+        match app::worker(&next, Arc::clone(&store)) {
+            Ok(built) => worker = built,
             // It was built once already a moment ago, so only a secret can have gone.
-            Some(Err(error)) => return out::fail(&error, None, Exit::ConfigInvalid),
-            None => return Exit::Done,
+            Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
         }
+        config.status = next.status;
+        config.text = next.text;
+        failpoint::hit("reload.after");
         info!(sources = worker.sources.len(), sinks = worker.lanes.len(), "config reloaded");
     }
 }
@@ -89,15 +100,16 @@ async fn greet(config: &Config, worker: &Worker) {
 
 /// Runs the loops until something ends them. With a reload comes the config to go on with.
 async fn serve(
-    config: &Config,
+    (config, seen): (&Config, &Arc<Observations>),
     worker: Worker,
     signals: &mut Signals,
     path: Option<&Path>,
 ) -> (Ended, Option<Config>) {
     let stop = CancellationToken::new();
     let daemon = Daemon::new(worker.clone());
-    let admin = Admin { worker: worker.clone(), waker: Some(daemon.waker()) };
+    let admin = Admin::running(worker.clone(), daemon.waker(), Arc::clone(seen));
     let mut helpers = JoinSet::new();
+    show(config, &admin, &mut helpers, &stop).await;
     match ControlSocket::bind(&config.store.path) {
         Ok(socket) => {
             let stop = stop.clone();
@@ -150,8 +162,24 @@ async fn serve(
     }
 }
 
+/// Serves the status page, if the config wants one. Without it the worker does all the same what
+/// it is for, so trouble here is told and not more.
+async fn show(config: &Config, admin: &Admin, helpers: &mut JoinSet<()>, stop: &CancellationToken) {
+    let Some(status) = &config.status else { return };
+    match StatusServer::bind(status, &config.text).await {
+        Ok(server) => {
+            let address = server.address();
+            info!(%address, "the status page is at http://{address}/");
+            let (admin, stop) = (admin.clone(), stop.clone());
+            helpers.spawn(server.serve(admin, stop));
+        }
+        Err(error) => error!(error = %Chain(&error), "no status page"),
+    }
+}
+
 /// Reads and builds the new config. A bad one is refused as a whole.
 fn reload(worker: &Worker, config: &Config, path: Option<&Path>) -> Option<Config> {
+    failpoint::hit("reload.before");
     notify(&[NotifyState::Reloading]);
     let next = match Config::load(path) {
         Ok(next) => next,
@@ -162,6 +190,10 @@ fn reload(worker: &Worker, config: &Config, path: Option<&Path>) -> Option<Confi
     };
     if let Err(error) = app::worker(&next, Arc::clone(&worker.store)) {
         error!(error = %Chain(&error), "the new config is not usable; the old one stays");
+        return None;
+    }
+    if let Some(Err(error)) = next.status.as_ref().map(crate::config::Status::token) {
+        error!(error = %format!("status.{error}"), "the new config is not usable; the old one stays");
         return None;
     }
     if next.store.path != config.store.path {

@@ -28,13 +28,15 @@ use crate::{
 };
 
 pub(super) mod adapters;
+mod expand;
 mod routes;
 mod sinks;
 mod times;
 
 /// What [`super::raw::RawFile`] holds.
 pub(super) const FILE_KEYS: &[&str] = &[
-    "store", "source", "sink", "route", "mute", "delivery", "worker", "text", "template", "hints",
+    "store", "source", "sink", "route", "mute", "delivery", "worker", "status", "text", "template",
+    "hints",
 ];
 
 /// The one kind of store so far.
@@ -73,6 +75,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     let store = check.one(&mut root, "store").and_then(|raw| check.store(&raw));
     let retry = check.one(&mut root, "delivery").and_then(|raw| check.retry(&raw));
     let worker = check.one(&mut root, "worker").and_then(|raw| check.worker(&raw));
+    let status = check.one(&mut root, "status").and_then(|raw| check.status(raw));
     let hints = check.hints(&mut root);
     // Without it, what is wrong was told already.
     let inherited = check.inherited(&mut root, kinds.sinks).unwrap_or_default();
@@ -82,8 +85,10 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
         let each = sources.into_iter().enumerate();
         let checked: Vec<_> =
             each.map(|(nth, table)| check.source(nth, table, kinds.sources)).collect();
-        checked.into_iter().collect()
+        let checked: Option<Vec<Vec<Source>>> = checked.into_iter().collect();
+        checked.map(|many| many.into_iter().flatten().collect())
     };
+    check.expanded_names(sources.as_deref().unwrap_or_default());
     let sinks = check.many(&mut root, "sink");
     let sink_names = check.names("sink", &sinks);
     let sinks: Option<Vec<Sink>> = {
@@ -105,7 +110,7 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
     }
 
     let Check { places, mut problems, mut warnings, .. } = check;
-    match (store, retry, worker, sources, sinks, routes, hints) {
+    match (store, retry, worker, sources, sinks, routes, hints, status) {
         (
             Some(store),
             Some(retry),
@@ -114,9 +119,10 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
             Some(sinks),
             Some(routes),
             Some(hints),
+            Some(status),
         ) if problems.is_empty() => {
             in_order(&mut warnings);
-            let built = Config {
+            Ok(Config {
                 store,
                 sources,
                 sinks,
@@ -124,11 +130,12 @@ pub(super) fn check(mut root: Table, places: Places, kinds: Kinds) -> Result<Con
                 windows,
                 retry,
                 worker,
+                status,
+                text: inherited.shared(),
                 hints,
                 warnings,
                 places,
-            };
-            Ok(built)
+            })
         }
         _ => {
             in_order(&mut problems);
@@ -346,9 +353,14 @@ impl Check {
         let path = |key: &str| join("worker", key);
         let poll_concurrency =
             self.count(&path("poll_concurrency"), raw.poll_concurrency, CONCURRENCY.clone());
+        let host_limit = self.host_limit(&path("host_limit"), raw.host_limit);
         let grace = Duration::ZERO..=5 * MINUTE;
         let shutdown_grace = self.period(&path("shutdown_grace"), raw.shutdown_grace, grace);
-        Some(Worker { poll_concurrency: poll_concurrency?, shutdown_grace: shutdown_grace? })
+        Some(Worker {
+            poll_concurrency: poll_concurrency?,
+            host_limit: host_limit?.0,
+            shutdown_grace: shutdown_grace?,
+        })
     }
 
     fn period(

@@ -119,6 +119,11 @@ impl Places {
         self.shown.insert(path.to_owned(), shown);
     }
 
+    /// Whether the list element at `path` is shown by its name.
+    pub(super) fn is_shown(&self, path: &str) -> bool {
+        self.shown.contains_key(path)
+    }
+
     /// The line of the key at `path`, or of the nearest table around it.
     pub(super) fn line(&self, path: &str) -> Option<usize> {
         let mut path = path;

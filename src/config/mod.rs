@@ -31,11 +31,11 @@ use crate::{
         window::Window,
     },
     heartbeat::Heartbeat,
-    http::Clients,
+    http::{Clients, Rate},
     name::Name,
     notice::SourceInfo,
     options::{self, OptionError, SecretRef},
-    render::{Hints, Style, Target, Template, Templates, Words},
+    render::{Hints, Language, Style, Target, Template, Templates, Words, Zone},
     sink, source,
 };
 
@@ -44,12 +44,14 @@ mod locate;
 mod raw;
 mod schema;
 mod secrets;
+mod status;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use locate::{ConfigError, Problem, Warning};
 pub use schema::schema;
+pub use status::{Status, TOKEN_BYTES_MIN};
 pub use text::{TemplateFiles, Text};
 
 use check::Kinds;
@@ -82,6 +84,10 @@ pub struct Config {
     pub retry: RetryPolicy,
     /// `[worker]`.
     pub worker: Worker,
+    /// `[status]`; `None`: it is off.
+    pub status: Option<Status>,
+    /// `[text]`: what sinks and the status page have that say nothing else.
+    pub text: (Language, Zone),
     /// `[hints]`.
     pub hints: Arc<Hints>,
     /// What is odd, but no reason not to run. In the order of the file.
@@ -105,6 +111,8 @@ pub struct Store {
 pub struct Source {
     /// Unique among the sources.
     pub name: Name,
+    /// Which table of the file it is from. One table may stand for several sources.
+    pub table: usize,
     /// What builds it.
     pub kind: &'static source::Kind,
     /// The kind's own keys. May hold literal secrets.
@@ -147,6 +155,8 @@ pub struct Sink {
 pub struct Worker {
     /// Most sources polled at the same time.
     pub poll_concurrency: usize,
+    /// Most requests to one host in a time, over all sources; `None`: as many as it takes.
+    pub host_limit: Option<Rate>,
     /// How long a stop waits for what is in flight.
     pub shutdown_grace: Duration,
 }
@@ -164,6 +174,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("name", &self.name)
+            .field("table", &self.table)
             .field("kind", &self.kind.name)
             .field("options", &Keys(&self.options))
             .field("interval", &self.interval)
@@ -304,7 +315,7 @@ impl Config {
         clock: &Arc<dyn Clock>,
         clients: &Clients,
     ) -> Result<Vec<Box<dyn source::Source>>, ConfigError> {
-        self.build("source", &self.sources, |source| {
+        self.build("source", (&self.sources, |_, source| source.table), |source| {
             (source.kind.build)(source::Build {
                 name: source.name.clone(),
                 options: source.options.clone(),
@@ -324,7 +335,7 @@ impl Config {
         &self,
         clients: &Clients,
     ) -> Result<Vec<Option<Heartbeat>>, ConfigError> {
-        self.build("source", &self.sources, |source| {
+        self.build("source", (&self.sources, |_, source| source.table), |source| {
             let wrong = |problem: String| OptionError::new("heartbeat_url", problem);
             let Some(place) = &source.heartbeat_url else { return Ok(None) };
             let url = place.read().map_err(wrong)?;
@@ -338,7 +349,7 @@ impl Config {
     ///
     /// [`ConfigError::Invalid`] with the first problem of each sink.
     pub fn build_sinks(&self, clients: &Clients) -> Result<Vec<Box<dyn sink::Sink>>, ConfigError> {
-        self.build("sink", &self.sinks, |sink| {
+        self.build("sink", (&self.sinks, |nth, _| nth), |sink| {
             (sink.kind.build)(sink::Build {
                 name: sink.name.clone(),
                 options: sink.options.clone(),
@@ -367,17 +378,22 @@ impl Config {
     fn build<I, T>(
         &self,
         table: &str,
-        items: &[I],
+        (items, place): (&[I], impl Fn(usize, &I) -> usize),
         build_one: impl Fn(&I) -> Result<T, OptionError>,
     ) -> Result<Vec<T>, ConfigError> {
         let mut adapters = Vec::with_capacity(items.len());
-        let mut problems = Vec::new();
+        let mut problems: Vec<Problem> = Vec::new();
         for (nth, item) in items.iter().enumerate() {
             match build_one(item) {
                 Ok(adapter) => adapters.push(adapter),
                 Err(error) => {
-                    let (path, problem) = check::in_table(&format!("{table}[{nth}]"), &error);
-                    problems.push(self.places.problem(&path, &problem));
+                    let table = format!("{table}[{}]", place(nth, item));
+                    let (path, problem) = check::in_table(&table, &error);
+                    let problem = self.places.problem(&path, &problem);
+                    // All sources of one table have the same.
+                    if !problems.contains(&problem) {
+                        problems.push(problem);
+                    }
                 }
             }
         }

@@ -16,11 +16,15 @@ pub(super) use times::{RawDigest, RawMute, RawRemind};
 
 use crate::{
     decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules, sight::SightRule},
+    http::Rate,
     options::{Period, SecretRef},
     render::Language,
 };
 
+mod many;
 mod storm;
+
+pub(super) use many::{RawProjects, RawRate};
 
 pub(super) use storm::{RawLimit, RawStorm, RawStormRule};
 
@@ -47,6 +51,8 @@ pub(super) struct RawFile {
     delivery: RawDelivery,
     #[schemars(default)]
     worker: RawWorker,
+    #[schemars(default)]
+    status: RawStatus,
     #[schemars(default)]
     text: RawText,
     /// Templates for all sinks of a kind.
@@ -98,6 +104,11 @@ pub(super) struct RawSource {
     /// What kind of source it is.
     #[expect(dead_code, reason = "looked up before the table is read, to know its own keys")]
     pub(super) kind: String,
+    /// Regions: the table stands for one source each, called `<name>.<region>`.
+    pub(super) regions: Option<Vec<String>>,
+    /// Ids of projects: the table stands for one source each, called `<name>.<project>`, or
+    /// `<name>.<region>.<project>` with regions. Either a list, or a list for each region.
+    pub(super) projects: Option<RawProjects>,
     /// Time from the start of one poll to the start of the next, 1 s to 1 h. Default "60s".
     #[serde(default = "minute")]
     pub(super) interval: Period,
@@ -257,13 +268,40 @@ pub(super) struct RawWorker {
     /// Most sources polled at the same time, 1 to 256.
     #[schemars(range(min = 1, max = 256))]
     pub(super) poll_concurrency: usize,
+    /// Most requests to one host in a time, over all sources: 1 to 1000 in 1 s to 1 h, or "none".
+    /// Default "10/1s".
+    pub(super) host_limit: RawRate,
     /// How long a stop waits for what is in flight, up to 5 min. Default "20s".
     pub(super) shutdown_grace: Period,
 }
 
 impl Default for RawWorker {
     fn default() -> Self {
-        Self { poll_concurrency: 16, shutdown_grace: Period(Duration::from_secs(20)) }
+        Self {
+            poll_concurrency: 16,
+            // Half of what the key management service, which has the same host as the Key Pair
+            // Service, grants a user.
+            host_limit: RawRate(Some(Rate { count: 10, per: Duration::from_secs(1) })),
+            shutdown_grace: Period(Duration::from_secs(20)),
+        }
+    }
+}
+
+/// The status page, the API and the metrics.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawStatus {
+    /// An address of this host and a port. Empty: no status page.
+    pub(super) listen: String,
+    /// Needed for every order, and for everything if `listen` is not a loopback address.
+    pub(super) token: Option<SecretRef>,
+    /// Names under which the page is asked for, beside addresses and `localhost`.
+    pub(super) hosts: Vec<String>,
+}
+
+impl Default for RawStatus {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9464".to_owned(), token: None, hosts: Vec::new() }
     }
 }
 

@@ -46,15 +46,20 @@ pub(super) fn exposed(config: &Config, mode: u32) -> Option<Warning> {
         return None;
     }
     let mut paths = Vec::new();
-    for (nth, source) in config.sources.iter().enumerate() {
-        let path = format!("source[{nth}]");
+    for source in &config.sources {
+        let path = format!("source[{}]", source.table);
         if source.heartbeat_url.as_ref().is_some_and(SecretRef::is_literal) {
             paths.push(join(&path, "heartbeat_url"));
         }
         literals(&path, &source.options, &mut paths);
     }
+    // One table may stand for several sources, which follow one another.
+    paths.dedup();
     for (nth, sink) in config.sinks.iter().enumerate() {
         literals(&format!("sink[{nth}]"), &sink.options, &mut paths);
+    }
+    if config.status.as_ref().is_some_and(super::Status::has_literal_token) {
+        paths.push("status.token".to_owned());
     }
     let first = paths.first()?;
     let keys: Vec<_> = paths.iter().map(|path| config.places.problem(path, "").key).collect();

@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod good;
+mod many;
 mod meaning;
 mod routes;
 mod sinks;
@@ -37,6 +38,8 @@ to = ["ops"]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only parsed")]
 struct Options {
+    region: Option<String>,
+    project_id: Option<String>,
     page_size: Option<u16>,
     secret: Option<Vec<SecretRef>>,
     url: Option<SecretRef>,

@@ -51,6 +51,11 @@ pub(super) struct Inherited {
 }
 
 impl Inherited {
+    /// The language and zone of what says nothing else.
+    pub(super) fn shared(&self) -> (Language, Zone) {
+        (self.text.language, self.text.zone.clone())
+    }
+
     /// The words of a sink of `kind`, before its own keys count.
     pub(super) fn of(&self, kind: &str) -> Text {
         let templates = self.templates.iter().find(|(name, _)| name == kind);

@@ -88,6 +88,29 @@ impl CoverageLog {
         self
     }
 
+    /// The 24 hours up to the one that runs at `now`, the oldest first: when each began, the polls
+    /// that were due in it, those included that were not made, and those that were complete.
+    #[must_use]
+    pub fn by_hour(&self, now: Timestamp) -> Vec<(Timestamp, u32, u32)> {
+        let last = hour_of(now);
+        let mut overdue = [0_u32; 24];
+        for at in self.missed(now) {
+            let back = usize::try_from(last.saturating_sub(hour_of(at))).unwrap_or(usize::MAX);
+            if let Some(count) = overdue.get_mut(back) {
+                *count = count.saturating_add(1);
+            }
+        }
+        let hours = (0_u8..24).zip(overdue).rev();
+        let hour = |(back, overdue): (u8, u32)| {
+            let at = last.saturating_sub(back.into());
+            let began = Timestamp::from_second(at.saturating_mul(3600)).ok()?;
+            let found = self.hours.iter().find(|hour| hour.at == at);
+            let (due, complete) = found.map_or((0, 0), |hour| (hour.due, hour.complete));
+            Some((began, due.saturating_add(overdue), complete))
+        };
+        hours.filter_map(hour).collect()
+    }
+
     /// The figures for the 24 hours before `now`. A gap that is still open counts.
     #[must_use]
     pub fn figures(&self, last_complete: Option<Timestamp>, now: Timestamp) -> Coverage {
@@ -212,6 +235,22 @@ mod tests {
         let figures = log.figures(last, at(48 * 3600 - 60));
         assert_eq!((figures.polls_due, figures.polls_complete), (1440, 1296));
         assert_eq!(figures.longest_gap_seconds, 120);
+    }
+
+    #[test]
+    fn hours_without_a_poll_are_shown_as_such() {
+        let log = CoverageLog::default().after_poll(look(3600, true), None);
+        let log = log.after_poll(look(3 * 3600, false), Some(at(3600)));
+        let hours = log.by_hour(at(24 * 3600 + 5));
+        assert_eq!(hours.len(), 24);
+        assert_eq!(hours[0], (at(3600), 1, 1));
+        assert_eq!(hours[1], (at(2 * 3600), 0, 0));
+        assert_eq!(hours[2], (at(3 * 3600), 1, 0));
+        assert_eq!(hours[23].0, at(24 * 3600));
+        // Whose pace is known, of that one also what was not made.
+        let hours = polled((0..10).map(|minute| minute * 60)).by_hour(at(2 * 3600 + 30));
+        assert_eq!(hours[21], (at(0), 60, 10));
+        assert_eq!(hours[22], (at(3600), 60, 0));
     }
 
     #[test]

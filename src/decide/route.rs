@@ -36,6 +36,8 @@ pub struct Subject<'a> {
     pub region: &'a str,
     /// [`crate::task::Action::as_str`].
     pub action: &'a str,
+    /// As listed.
+    pub operate_type: &'a str,
     /// For instance `KPS.6009`.
     pub error_code: &'a str,
     /// Free text.
@@ -62,6 +64,7 @@ impl<'a> Subject<'a> {
             project: &info.project_id,
             region: &info.region,
             action: failure.task.action.as_str(),
+            operate_type: &text.operate_type,
             error_code: text.error_code.as_deref().unwrap_or_default(),
             error_message: text.error_message.as_deref().unwrap_or_default(),
             server_name: text.server_name.as_deref().unwrap_or_default(),
@@ -78,6 +81,7 @@ impl<'a> Subject<'a> {
             project: &info.project_id,
             region: &info.region,
             action: "",
+            operate_type: "",
             error_code: "",
             error_message: "",
             server_name: "",
@@ -94,6 +98,7 @@ impl<'a> Subject<'a> {
             Field::Project => self.project,
             Field::Region => self.region,
             Field::Action => self.action,
+            Field::OperateType => self.operate_type,
             Field::ErrorCode => self.error_code,
             Field::ErrorMessage => self.error_message,
             Field::ServerName => self.server_name,

@@ -31,6 +31,15 @@ pub struct SightRule {
 impl SightRule {
     /// Most intervals: a week of minutes. Beyond it nobody would ever hear of it.
     pub const BLIND_AFTER_MAX: u32 = 10_080;
+
+    /// Whether no source is taken for blind, or for one that nobody polled, in less than half of
+    /// the time because the polls of the last `lost` were forgotten. They hold back the last one
+    /// that is remembered by so much and an interval.
+    #[must_use]
+    pub fn outlasts(self, lost: Duration) -> bool {
+        let back = lost.saturating_add(self.interval);
+        back <= self.interval.saturating_mul(self.blind_after) / 2
+    }
 }
 
 impl Default for SightRule {
@@ -272,5 +281,16 @@ mod tests {
         let told = Some(Said::Blind { since: at(0) });
         assert_eq!(sight.judge(at(180), Some(at(0)), &log, RULE), told);
         assert_eq!(sight.judge(at(999), Some(at(0)), &log, RULE), None);
+    }
+
+    #[test]
+    fn a_few_seconds_of_polls_may_be_forgotten_where_blindness_takes_long() {
+        for (interval, blind_after, expected) in
+            [(60, 3, true), (60, 2, false), (60, 1, false), (1, 3, false), (1, 22, true)]
+        {
+            let rule = SightRule { interval: Duration::from_secs(interval), blind_after };
+            let outlasts = rule.outlasts(Duration::from_secs(10));
+            assert_eq!(outlasts, expected, "{interval} s, {blind_after}");
+        }
     }
 }

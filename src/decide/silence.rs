@@ -110,6 +110,7 @@ mod tests {
             project: "",
             region: "",
             action: "reset",
+            operate_type: "",
             error_code: "",
             error_message: "",
             server_name: "",

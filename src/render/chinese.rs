@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{
     Zone, short,
     speech::{
-        Label, Speech, Unit, actions, began, between, cleared_untold, lasted, oldest, so_far, units,
+        Label, Speech, Unit, actions, began, between, cleared_untold, lasted, oldest, operation,
+        so_far, units,
     },
 };
 use crate::{
@@ -123,8 +124,9 @@ impl Speech for Chinese {
 
     fn running(&self, failure: &Failure) -> String {
         let text = &failure.task.text;
+        let own = operation(failure).map(|own| format!("任务 {own} "));
         let action = match failure.task.action {
-            Action::Other => "任务",
+            Action::Other => own.as_deref().unwrap_or("任务"),
             Action::Reset => "重置密钥对",
             Action::Replace => "替换密钥对",
             Action::Unbind => "解绑密钥对",

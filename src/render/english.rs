@@ -5,7 +5,8 @@ use std::{fmt::Write as _, time::Duration};
 use super::{
     Zone, capital, lower, short,
     speech::{
-        Label, Speech, Unit, actions, began, between, cleared_untold, lasted, oldest, so_far, units,
+        Label, Speech, Unit, actions, began, between, cleared_untold, lasted, oldest, operation,
+        so_far, units,
     },
 };
 use crate::{
@@ -123,11 +124,11 @@ impl Speech for English {
 
     fn title(&self, failure: &Failure) -> String {
         let again = if failure.generation > 1 { " again" } else { "" };
-        format!("{} failed{again}{}", capital(self.action(failure.task.action)), place(failure))
+        format!("{} failed{again}{}", what(self, failure), place(failure))
     }
 
     fn running(&self, failure: &Failure) -> String {
-        format!("{}{}", capital(self.action(failure.task.action)), place(failure))
+        format!("{}{}", what(self, failure), place(failure))
     }
 
     fn label(&self, label: Label) -> &'static str {
@@ -404,6 +405,14 @@ fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {
         0 => lead.to_owned(),
         1 => format!("{lead} One of them cleared before it could be told."),
         late => format!("{lead} {late} of them cleared before they could be told."),
+    }
+}
+
+fn what(english: &English, failure: &Failure) -> String {
+    let ours = capital(english.action(failure.task.action));
+    match operation(failure) {
+        Some(own) => format!("{ours} {own}"),
+        None => ours,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Zone, chinese::Chinese, english::English};
+use super::{Zone, chinese::Chinese, english::English, short};
 use crate::{
     failure::{Ending, Failure},
     notice::{Count, Coverage, Notice},
@@ -41,7 +41,8 @@ impl Language {
     }
 
     /// The `lang` of an HTML page.
-    pub(super) fn tag(self) -> &'static str {
+    #[must_use]
+    pub fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
             Self::Chinese => "zh-CN",
@@ -82,6 +83,14 @@ pub(super) enum Label {
     TopErrors,
     TopServers,
     TopSources,
+}
+
+/// What the list itself calls an operation that we have no word for.
+pub(super) fn operation(failure: &Failure) -> Option<String> {
+    let own = &failure.task.text.operate_type;
+    // The Key Pair Service's states say nothing about the operation.
+    let is_state = own.starts_with("FAILED") || own.starts_with("RUNNING");
+    (failure.task.action == Action::Other && !own.is_empty() && !is_state).then(|| short(own))
 }
 
 /// A language.

@@ -6,11 +6,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{
     answer::Answer,
+    iam,
     random::Random,
-    scenario::{Scenario, User},
+    scenario::{Agency, Scenario, User},
     verify::{self, Signed},
 };
 
@@ -70,7 +72,29 @@ pub(super) struct Accounts {
     keys: BTreeMap<String, Key>,
     tokens: BTreeMap<String, Token>,
     users: Vec<User>,
+    agencies: Vec<Agency>,
     token_ttl: Duration,
+}
+
+/// A key pair for a while.
+#[derive(Clone, Debug)]
+pub(super) struct TemporaryKey {
+    pub access: String,
+    pub secret: String,
+    pub security_token: String,
+    pub expires_at: Timestamp,
+}
+
+impl TemporaryKey {
+    /// As IAM and the metadata service write it.
+    pub(super) fn body(&self) -> Value {
+        json!({"credential": {
+            "access": self.access,
+            "secret": self.secret,
+            "securitytoken": self.security_token,
+            "expires_at": iam::time(self.expires_at),
+        }})
+    }
 }
 
 #[derive(Debug)]
@@ -114,6 +138,7 @@ impl Accounts {
             keys: keys.collect(),
             tokens: tokens.collect(),
             users: scenario.users.clone(),
+            agencies: scenario.agencies.clone(),
             token_ttl: scenario.token_ttl.0,
         }
     }
@@ -191,6 +216,38 @@ impl Accounts {
             .find(|user| user.name == name && user.password == password && user.domain == domain)
     }
 
+    /// The agency of this name in this account.
+    pub(super) fn agency(&self, domain: &str, name: &str) -> Option<&Agency> {
+        self.agencies.iter().find(|agency| agency.domain == domain && agency.name == name)
+    }
+
+    /// Makes a temporary key.
+    pub(super) fn issue_key(
+        &mut self,
+        projects: Option<Vec<String>>,
+        ttl: Duration,
+        now: Timestamp,
+        random: &mut Random,
+    ) -> TemporaryKey {
+        let expires_at = now.checked_add(ttl).unwrap_or(Timestamp::MAX);
+        let key = TemporaryKey {
+            access: format!("TEMP{}", random.hex32()),
+            secret: random.hex32(),
+            security_token: format!("SimulatedSecurityToken{}", random.hex32()),
+            expires_at,
+        };
+        let state = Key {
+            secret: key.secret.clone(),
+            security_token: Some(key.security_token.clone()),
+            expires_at: Some(expires_at),
+            projects,
+            refused: 0,
+            locked_until: None,
+        };
+        self.keys.insert(key.access.clone(), state);
+        key
+    }
+
     /// Makes a token. Returns it and when it expires.
     pub(super) fn issue(
         &mut self,
@@ -204,8 +261,11 @@ impl Accounts {
         (value, expires_at)
     }
 
-    /// Lets every token expire, at `now`.
+    /// Lets every token and every temporary key expire, at `now`.
     pub(super) fn expire_tokens(&mut self, now: Timestamp) {
+        for key in self.keys.values_mut().filter(|key| key.security_token.is_some()) {
+            key.expires_at = Some(now);
+        }
         for token in self.tokens.values_mut() {
             token.expires_at = Some(now);
         }

@@ -12,7 +12,7 @@
 //! | `GET /_sim/tasks/{project}` | ids of the listed tasks, newest first |
 //! | `POST /_sim/faults` `{…}` | sets one more fault, counted from now |
 //! | `DELETE /_sim/faults` | forgets all faults |
-//! | `POST /_sim/tokens/expire` | lets every token expire |
+//! | `POST /_sim/tokens/expire` | lets every token and temporary key expire |
 //! | `GET /_sim/requests` | `{"counts": {…}, "requests": […]}` |
 //!
 //! Tasks and faults are written with the keys that they have in a scenario; `project` may be
@@ -95,6 +95,7 @@ fn serve(cloud: &mut Cloud, call: &Call, segments: &[&str]) -> Result<Answer, An
         }
         ("POST", ["tokens", "expire"]) => {
             cloud.accounts.expire_tokens(now);
+            cloud.metadata.rotate();
             Ok(Answer::empty(204))
         }
         ("GET", ["requests"]) => {

@@ -26,8 +26,10 @@ pub enum On {
     Delete,
     /// Binding and unbinding.
     Bind,
-    /// Tokens and projects.
+    /// Tokens, temporary keys and projects.
     Iam,
+    /// The metadata service.
+    Metadata,
     /// Everything, paths that do not exist included.
     Any,
 }
@@ -38,7 +40,8 @@ pub enum On {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {
-    /// What is asked for: `list` (default), `running`, `task`, `delete`, `bind`, `iam`, `any`.
+    /// What is asked for: `list` (default), `running`, `task`, `delete`, `bind`, `iam`, `metadata`,
+    /// `any`.
     pub on: On,
     /// Only requests for this project. Numbers in `requests` then count its requests alone.
     pub project: Option<String>,

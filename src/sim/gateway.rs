@@ -16,8 +16,10 @@ use super::{
     fault::{Active, Fault, On},
     iam, kps,
     log::{Auth, Log, Record},
+    metadata,
     random::Random,
     scenario::{Paging, Scenario},
+    sdrs,
     verify::Signed,
     world::World,
 };
@@ -58,10 +60,14 @@ enum Route {
     DeleteAll(String),
     DeleteOne(String, String),
     ListRunning(String),
+    ListFailureJobs(String),
     QueryTask(String, String),
     Bind { project: String, associate: bool },
     Token,
+    SecurityToken,
     Projects,
+    MetadataToken,
+    MetadataKey,
     Nowhere,
 }
 
@@ -77,6 +83,9 @@ impl Route {
         match (method, segments.as_slice()) {
             ("POST", ["v3", "auth", "tokens"]) => Self::Token,
             ("GET", ["v3", "projects"]) => Self::Projects,
+            ("POST", ["v3.0", "OS-CREDENTIAL", "securitytokens"]) => Self::SecurityToken,
+            ("PUT", ["meta-data", "latest", "api", "token"]) => Self::MetadataToken,
+            ("GET", ["openstack", "latest", "securitykey"]) => Self::MetadataKey,
             // Nobody knows whether the gateway takes a slash at the end for "all". This one
             // does, so that a client that forgets an id loses everything here and not there.
             ("GET", ["v3", project, "failed-tasks"] | ["v3", project, "failed-tasks", ""]) => {
@@ -89,6 +98,9 @@ impl Route {
                 Self::DeleteOne(own(project), own(id))
             }
             ("GET", ["v3", project, "running-tasks"]) => Self::ListRunning(own(project)),
+            ("GET", ["v1", project, "task-center", "failure-jobs"]) => {
+                Self::ListFailureJobs(own(project))
+            }
             ("GET", ["v3", project, "tasks", id]) => Self::QueryTask(own(project), own(id)),
             ("POST", ["v3", project, "keypairs", verb @ ("associate" | "disassociate")]) => {
                 Self::Bind { project: own(project), associate: *verb == "associate" }
@@ -99,12 +111,13 @@ impl Route {
 
     fn on(&self) -> On {
         match self {
-            Self::ListFailed(_) => On::List,
+            Self::ListFailed(_) | Self::ListFailureJobs(_) => On::List,
             Self::DeleteAll(_) | Self::DeleteOne(..) => On::Delete,
             Self::ListRunning(_) => On::Running,
             Self::QueryTask(..) => On::Task,
             Self::Bind { .. } => On::Bind,
-            Self::Token | Self::Projects => On::Iam,
+            Self::Token | Self::Projects | Self::SecurityToken => On::Iam,
+            Self::MetadataToken | Self::MetadataKey => On::Metadata,
             Self::Nowhere => On::Any,
         }
     }
@@ -115,10 +128,16 @@ impl Route {
             | Self::DeleteAll(project)
             | Self::DeleteOne(project, _)
             | Self::ListRunning(project)
+            | Self::ListFailureJobs(project)
             | Self::QueryTask(project, _)
             | Self::Bind { project, .. } => Some(project),
-            Self::Token | Self::Projects | Self::Nowhere => None,
+            _ => None,
         }
+    }
+
+    /// Whether it wants to know who asks.
+    fn wants_identity(&self) -> bool {
+        !matches!(self, Self::Token | Self::MetadataToken | Self::MetadataKey | Self::Nowhere)
     }
 }
 
@@ -129,6 +148,7 @@ pub(super) struct Cloud {
     pub accounts: Accounts,
     pub faults: Vec<Active>,
     pub log: Log,
+    pub metadata: metadata::Service,
     paging: Paging,
     latency: Duration,
     request_ids: Random,
@@ -143,6 +163,7 @@ impl Cloud {
             accounts: Accounts::new(scenario, now),
             faults: scenario.faults.iter().map(fault).collect(),
             log: Log::default(),
+            metadata: metadata::Service::new(&scenario.metadata),
             paging: scenario.paging.clone(),
             latency: scenario.latency.0,
             request_ids: Random::new(!scenario.seed),
@@ -170,11 +191,7 @@ impl Cloud {
             (None, false) => match identity {
                 Some(Err(denied)) => denied.answer(&request_id),
                 Some(Ok(identity)) => self.serve(&route, call, &identity, &plan),
-                None if route == Route::Token => {
-                    let (query, body) = (call.query.as_str(), &call.body);
-                    iam::token(&mut self.world, &mut self.accounts, query, body, now)
-                }
-                None => Answer::usual(404, None, None, &request_id),
+                None => self.serve_anybody(&route, call, &request_id),
             },
         };
         let wait = self.latency + plan.delay.map(|delay| delay.0).unwrap_or_default();
@@ -192,7 +209,7 @@ impl Cloud {
 
     /// Asks who sent `call`, unless the endpoint takes anybody.
     fn identify(&mut self, route: &Route, call: &Call) -> (Option<Result<Identity, Denied>>, Auth) {
-        if matches!(route, Route::Token | Route::Nowhere) {
+        if !route.wants_identity() {
             return (None, Auth::NotAsked);
         }
         let signed = Signed {
@@ -210,6 +227,17 @@ impl Cloud {
         (Some(identity), auth)
     }
 
+    /// The endpoint's answer to whoever it is.
+    fn serve_anybody(&mut self, route: &Route, call: &Call, request_id: &str) -> Answer {
+        let (world, accounts) = (&mut self.world, &mut self.accounts);
+        match route {
+            Route::Token => iam::token(world, accounts, &call.query, &call.body, call.at),
+            Route::MetadataToken => self.metadata.token(call, &mut world.random),
+            Route::MetadataKey => self.metadata.key(call, accounts, &mut world.random),
+            _ => Answer::usual(404, None, None, request_id),
+        }
+    }
+
     /// The endpoint's answer to somebody known.
     fn serve(&mut self, route: &Route, call: &Call, identity: &Identity, plan: &Fault) -> Answer {
         if route.project().is_some_and(|project| !identity.sees(project)) {
@@ -221,6 +249,10 @@ impl Cloud {
                 let page = kps::Page { query, paging, fault: plan };
                 kps::list_failed(world, project, &page, call.at)
             }
+            Route::ListFailureJobs(project) => {
+                let page = kps::Page { query, paging, fault: plan };
+                sdrs::list_failed(world, project, &page, call.at)
+            }
             Route::DeleteAll(project) => kps::delete_all(world, project),
             Route::DeleteOne(project, id) => kps::delete_one(world, project, id),
             Route::ListRunning(project) => kps::list_running(world, project, query, paging),
@@ -229,7 +261,10 @@ impl Cloud {
                 kps::bind(world, project, *associate, &call.body, call.at)
             }
             Route::Projects => iam::projects(world, identity, query),
-            Route::Token | Route::Nowhere => Answer::empty(404),
+            Route::SecurityToken => {
+                iam::security_token(world, &mut self.accounts, identity, &call.body, call.at)
+            }
+            _ => Answer::empty(404),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! The two endpoints of IAM that a client of the Key Pair Service needs.
+//! The endpoints of IAM that a client of the Key Pair Service needs.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -135,7 +137,71 @@ pub(super) fn projects(world: &World, identity: &Identity, query: &str) -> Answe
     Answer::value(200, &json!({"projects": found, "links": links}))
 }
 
+#[derive(Deserialize)]
+struct KeyBody {
+    auth: KeyAuth,
+}
+
+#[derive(Deserialize)]
+struct KeyAuth {
+    identity: KeyIdentity,
+}
+
+#[derive(Deserialize)]
+struct KeyIdentity {
+    methods: Vec<String>,
+    assume_role: Option<AssumeRole>,
+    token: Option<TokenRef>,
+}
+
+#[derive(Deserialize)]
+struct AssumeRole {
+    domain_name: String,
+    agency_name: String,
+    duration_seconds: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct TokenRef {
+    duration_seconds: Option<u64>,
+}
+
+/// `POST /v3.0/OS-CREDENTIAL/securitytokens`: a temporary key, of one's own or of an agency.
+pub(super) fn security_token(
+    world: &mut World,
+    accounts: &mut Accounts,
+    identity: &Identity,
+    body: &[u8],
+    now: Timestamp,
+) -> Answer {
+    const SECONDS_DEFAULT: u64 = 900;
+    let invalid = || Answer::iam(400, "The request body is invalid", "Bad Request");
+    let Ok(KeyBody { auth }) = serde_json::from_slice(body) else { return invalid() };
+    let KeyIdentity { methods, assume_role, token } = auth.identity;
+    let by = |name: &str| methods.iter().any(|method| method == name);
+    let (projects, seconds) = match assume_role {
+        Some(role) if by("assume_role") => {
+            let agency = accounts.agency(&role.domain_name, &role.agency_name);
+            let Some(agency) = agency else {
+                let message = "You have no right to do this action";
+                return Answer::iam(403, message, "Forbidden");
+            };
+            (agency.projects.clone(), role.duration_seconds)
+        }
+        _ if by("token") => {
+            (identity.projects.clone(), token.and_then(|token| token.duration_seconds))
+        }
+        _ => return invalid(),
+    };
+    let seconds = seconds.unwrap_or(SECONDS_DEFAULT);
+    if !(SECONDS_DEFAULT..=24 * 3600).contains(&seconds) {
+        return invalid();
+    }
+    let ttl = Duration::from_secs(seconds);
+    Answer::value(201, &accounts.issue_key(projects, ttl, now, &mut world.random).body())
+}
+
 /// `2020-01-04T09:05:22.701000Z`: always six digits of a second.
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }

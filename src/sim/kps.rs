@@ -14,7 +14,7 @@ use super::{
     fault::Fault,
     scenario::{Generation, Paging},
     task::{Row, SimTask},
-    world::World,
+    world::{Project, World},
 };
 
 /// `limit` where the interface has it as a number.
@@ -28,9 +28,9 @@ const ROW_BYTES: usize = 400;
 
 /// `limit` and `offset`, as asked for and then as the generation understands them.
 #[derive(Clone, Copy, Debug)]
-struct Window {
-    offset: usize,
-    limit: usize,
+pub(super) struct Window {
+    pub offset: usize,
+    pub limit: usize,
 }
 
 impl Window {
@@ -83,14 +83,37 @@ pub(super) fn list_failed(
     asked: &Page<'_>,
     now: Timestamp,
 ) -> Answer {
+    list(world, project, (asked, now), &|state, window, asked| {
+        let fault = asked.fault;
+        let rows = state.failed.newest().skip(window.offset).take(window.limit);
+        let again = rows.clone().take(fault.repeat.unwrap_or(0));
+        page(asked.total(state), rows.chain(again).map(|row| &*row.json))
+    })
+}
+
+/// Renders a page of a project.
+type Render<'r> = dyn Fn(&Project, Window, &Page<'_>) -> String + 'r;
+
+impl Page<'_> {
+    /// The count that the page gives of a project's failed tasks.
+    pub(super) fn total(&self, state: &Project) -> Option<i64> {
+        let total = i64::try_from(state.failed.len()).unwrap_or(i64::MAX);
+        let total = total.saturating_add(self.fault.total_add.unwrap_or(0));
+        (!self.fault.no_total).then_some(total)
+    }
+}
+
+/// A page as `render` writes it, with what its fault does to the list behind it.
+pub(super) fn list(
+    world: &mut World,
+    project: &str,
+    (asked, now): (&Page<'_>, Timestamp),
+    render: &Render<'_>,
+) -> Answer {
     let fault = asked.fault;
     let Some(window) = Window::read(asked.query, asked.paging) else { return parameter_error() };
     let Some(state) = world.project(project) else { return no_project() };
-    let rows = state.failed.newest().skip(window.offset).take(window.limit);
-    let again = rows.clone().take(fault.repeat.unwrap_or(0));
-    let total = i64::try_from(state.failed.len()).unwrap_or(i64::MAX);
-    let total = total.saturating_add(fault.total_add.unwrap_or(0));
-    let body = page((!fault.no_total).then_some(total), rows.chain(again).map(|row| &*row.json));
+    let body = render(state, window, asked);
     for _ in 0..fault.then_insert {
         world.add_task(project, &SimTask::default(), now);
     }

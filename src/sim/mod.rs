@@ -1,4 +1,4 @@
-//! A small Huawei Cloud: the Key Pair Service's tasks, IAM, and the gateway in front of them.
+//! A small Huawei Cloud: the tasks of the Key Pair Service and of Storage Disaster Recovery, IAM, and the gateway in front of them.
 //!
 //! It listens on a real socket, checks signatures as strictly as the cloud does, and tells a
 //! story ([`Scenario`]): tasks fail and go, answers come late, cut, wrong or not at all. Tests,
@@ -17,8 +17,10 @@ mod gateway;
 mod iam;
 mod kps;
 mod log;
+mod metadata;
 mod random;
 pub mod scenario;
+mod sdrs;
 mod server;
 mod task;
 pub mod verify;
@@ -186,9 +188,12 @@ impl Simulator {
         self.with(|cloud, _| cloud.faults.clear());
     }
 
-    /// Lets every token expire, issued ones and those of the scenario.
+    /// Lets every token and every temporary key expire, issued ones and those of the scenario.
     pub fn expire_tokens(&self) {
-        self.with(|cloud, now| cloud.accounts.expire_tokens(now));
+        self.with(|cloud, now| {
+            cloud.accounts.expire_tokens(now);
+            cloud.metadata.rotate();
+        });
     }
 
     /// The last 10,000 requests, oldest first; control requests are not among them.

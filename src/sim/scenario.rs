@@ -33,6 +33,10 @@ pub const TOKEN: &str = "simulator-token";
 pub const USER: &str = "simulator";
 /// The password of [`USER`].
 pub const PASSWORD: &str = "simulator-password";
+/// An agency.
+pub const AGENCY: &str = "simulator-agency";
+/// The account of [`AGENCY`].
+pub const AGENCY_DOMAIN: &str = "simulator-other";
 
 /// A whole scenario: the top of the file.
 #[derive(Clone, Debug, Deserialize)]
@@ -62,6 +66,11 @@ pub struct Scenario {
     /// `[[user]]`.
     #[serde(rename = "user")]
     pub users: Vec<User>,
+    /// `[[agency]]`.
+    #[serde(rename = "agency")]
+    pub agencies: Vec<Agency>,
+    /// `[metadata]`.
+    pub metadata: Metadata,
     /// `[[event]]`.
     #[serde(rename = "event")]
     pub events: Vec<Event>,
@@ -199,6 +208,52 @@ pub struct User {
     pub projects: Option<Vec<String>>,
 }
 
+/// `[[agency]]`: an account that lets others act for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agency {
+    /// The account's name.
+    pub domain: String,
+    /// The agency's name.
+    pub name: String,
+    /// Ids of the projects it may see. Left out: all.
+    pub projects: Option<Vec<String>>,
+}
+
+/// `[metadata]`: the metadata service of the ECS that a client believes to run on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metadata {
+    /// `v2` (default), `v1`, which knows no tokens, or `off`.
+    pub version: MetadataVersion,
+    /// Whether the ECS has an agency. True.
+    pub agency: bool,
+    /// How long its keys are good. 1 h, as in the cloud.
+    pub key_ttl: Period,
+    /// Ids of the projects it may see. Left out: all.
+    pub projects: Option<Vec<String>>,
+}
+
+/// How the metadata service wants to be asked.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum MetadataVersion {
+    /// It is not there.
+    Off,
+    /// Without a token.
+    V1,
+    /// With a token that is fetched first.
+    #[default]
+    V2,
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        let version = MetadataVersion::default();
+        Self { version, agency: true, key_ttl: Period(Duration::from_secs(3600)), projects: None }
+    }
+}
+
 /// `[[event]]`: something that happens by itself.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -286,6 +341,12 @@ impl Default for Scenario {
                 domain: USER.to_owned(),
                 projects: None,
             }],
+            agencies: vec![Agency {
+                domain: AGENCY_DOMAIN.to_owned(),
+                name: AGENCY.to_owned(),
+                projects: None,
+            }],
+            metadata: Metadata::default(),
             events: Vec::new(),
             faults: Vec::new(),
         }

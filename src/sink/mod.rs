@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::{
     delivery::Verdict,
-    http::Clients,
+    http::{Clients, ca},
     message::{MessageRef, Original},
     name::Name,
     notice::{Notice, NoticeId},
@@ -25,7 +25,6 @@ use crate::{
 };
 
 mod alertmanager;
-mod ca;
 mod dial;
 mod dingtalk;
 mod discord;

@@ -8,10 +8,12 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::{
-    Build, Extras, FaultClass, Kind, Source, SourceError, TaskFate, TaskId,
+    Build, Extras, FaultClass, Finding, Kind, Source, SourceError, TaskFate, TaskId,
     huawei::{
         client::{Ask, Client},
+        examine,
         options::{self, Service},
+        project::Description,
         walk::{LIMITS, Limits, List},
     },
 };
@@ -23,6 +25,9 @@ use crate::{
 
 mod extras;
 mod page;
+
+#[cfg(fuzzing)]
+pub(super) use page::read as read_page;
 
 pub(super) const KIND: Kind = Kind {
     name: "kps",
@@ -43,7 +48,7 @@ const SERVICE: Service = Service { host: "kms" };
 
 #[derive(Debug)]
 struct Kps {
-    info: SourceInfo,
+    description: Description,
     client: Client,
     list: List,
     running: List,
@@ -60,26 +65,21 @@ const NO_SUCH_TASK: &str = "KPS.0005";
 impl Kps {
     fn build(mut build: Build) -> Result<Self, OptionError> {
         let extras = extras::take(&mut build.options)?;
-        let checked = options::check(std::mem::take(&mut build.options), SERVICE)?;
+        let checked = options::check(&mut build, SERVICE)?;
         let list = List {
             path: "/v3/{project_id}/failed-tasks",
-            query: &[],
+            query: Vec::new(),
             read: page::read,
             page_size: checked.page_size,
             check_total: checked.check_total,
             limits: LIMITS,
         };
         Ok(Self {
-            info: SourceInfo {
-                name: build.name.clone(),
-                kind: KIND.name.to_owned(),
-                region: checked.region.clone(),
-                project_id: checked.project_id.clone(),
-            },
+            description: checked.describe(build.name.clone(), KIND.name),
             running: List {
                 path: "/v3/{project_id}/running-tasks",
                 limits: RUNNING_LIMITS,
-                ..list
+                ..list.clone()
             },
             list,
             extras,
@@ -91,7 +91,11 @@ impl Kps {
 #[async_trait]
 impl Source for Kps {
     fn info(&self) -> &SourceInfo {
-        &self.info
+        self.description.with(self.client.project_id())
+    }
+
+    fn origin(&self) -> &str {
+        self.client.origin()
     }
 
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
@@ -135,6 +139,21 @@ impl Source for Kps {
             Err(fault) if fault.code == NO_SUCH_TASK => Ok(()),
             Err(fault) => Err(fault.error),
         }
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        examine::examine(&self.client, &self.list).await
+    }
+
+    fn actions(&self) -> Vec<&'static str> {
+        let Extras { verify_cleared, stuck_after, cleanup } = self.extras;
+        let wanted = [
+            (true, "kps:domainKeypairs:getfailtask"),
+            (verify_cleared, "kps:domainKeypairs:gettask"),
+            (stuck_after.is_some(), "kps:domainKeypairs:getrunningtask"),
+            (cleanup.is_some_and(|cleanup| !cleanup.dry_run), "kps:domainKeypairs:deletefailtask"),
+        ];
+        wanted.into_iter().filter_map(|(wanted, action)| wanted.then_some(action)).collect()
     }
 }
 

@@ -9,7 +9,7 @@
 //! 2. Add `mod <kind>;` and `&<kind>::KIND` below. An unlisted `KIND` is dead code, and dead
 //!    code is denied.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -17,20 +17,27 @@ use thiserror::Error;
 use crate::{
     clock::Clock,
     decide::sift::{Sift, Walk},
-    http::Clients,
+    http::{Chain, Clients},
     name::Name,
     notice::SourceInfo,
     options::OptionError,
 };
 
 mod extras;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod huawei;
+mod json;
 mod kps;
+#[cfg(test)]
+mod peer;
+mod scalar;
+mod sdrs;
 
 pub use extras::{Extras, TaskFate, TaskId};
 
 /// Every kind of source, in the order that help texts list them.
-pub const KINDS: &[&Kind] = &[&kps::KIND];
+pub const KINDS: &[&Kind] = &[&kps::KIND, &sdrs::KIND, &json::KIND];
 
 /// How a kind of source is named, explained and built.
 pub struct Kind {
@@ -87,6 +94,13 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// Which list this is.
     fn info(&self) -> &SourceInfo;
 
+    /// Scheme, host and port of whom it asks. Sources of one host share its budget of requests, and
+    /// wait for it one by one while it does not answer. Empty: it shares with nobody.
+    #[expect(clippy::unnecessary_literal_bound, reason = "implementations return their own")]
+    fn origin(&self) -> &str {
+        ""
+    }
+
     /// Walks the list once, handing every row to `sift`.
     ///
     /// # Errors
@@ -94,6 +108,20 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// [`SourceError`] when a page could not be had. Rows handed over before that were listed
     /// all the same, and the caller may use them as a partial poll.
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError>;
+
+    /// Goes the way to the list step by step and reads its beginning, for an operator who wants
+    /// to know what is wrong. Ends where it cannot go on.
+    async fn examine(&self) -> Vec<Finding> {
+        let mut sift = Sift::new(Arc::default());
+        sift.begin_walk();
+        let walked = self.walk(&mut sift).await;
+        vec![Finding::of("list", walked.map(|walk| format!("{} rows", walk.rows)))]
+    }
+
+    /// What the cloud must allow our identity to do, in the words of its permission system.
+    fn actions(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 
     /// What the operator wants of it beside its list. What is not wanted, or what the kind does
     /// not have, is never asked for with the methods below.
@@ -134,6 +162,57 @@ pub trait Source: fmt::Debug + Send + Sync {
 
 fn unable() -> SourceError {
     SourceError::new(FaultClass::Request, "this kind of source cannot do that")
+}
+
+/// What one step of [`Source::examine`] found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// The step: `dns`, `reach`, `clock`, `identity`, `project`, `list` and so on.
+    pub step: &'static str,
+    /// Whether that is good.
+    pub seen: Seen,
+    /// One line. No secrets.
+    pub detail: String,
+    /// What to do about it; empty if nothing.
+    pub advice: String,
+}
+
+/// Whether a finding is good.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Seen {
+    /// It is.
+    Good,
+    /// It works, but not for ever or not as it should.
+    Odd,
+    /// It is not.
+    Bad(FaultClass),
+}
+
+impl Finding {
+    /// The finding that is the outcome of a step.
+    #[must_use]
+    pub fn of(step: &'static str, outcome: Result<String, SourceError>) -> Self {
+        match outcome {
+            Ok(detail) => Self { step, seen: Seen::Good, detail, advice: String::new() },
+            Err(error) => {
+                let advice = error.class.advice().to_owned();
+                let detail = Chain(&error).to_string();
+                Self { step, seen: Seen::Bad(error.class), detail, advice }
+            }
+        }
+    }
+
+    /// One that works and needs looking after.
+    #[must_use]
+    pub fn odd(step: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { step, seen: Seen::Odd, detail: detail.into(), advice: advice.into() }
+    }
+
+    /// Whether the way ends here.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        matches!(self.seen, Seen::Bad(_))
+    }
 }
 
 /// What kind of trouble keeps us from seeing. The word goes into logs, metrics and notices.
@@ -219,10 +298,16 @@ impl FaultClass {
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Auth => "Check the access key or token; a refused signature is not retried.",
-            Self::Permission => "Grant kps:domainKeypairs:getfailtask to the identity.",
+            Self::Auth => {
+                "Check the key, token or password under auth, and that its user is enabled; \
+                 refused ones are asked with seldom, since the cloud locks them."
+            }
+            Self::Permission => {
+                "Check project_id, and grant the identity the permission to read this list; \
+                 taskbell doctor prints the policy."
+            }
             Self::AccountFrozen => "Settle the account's arrears or have it unfrozen.",
-            Self::NotInRegion => "Check region, endpoint and project_id; the service is not there.",
+            Self::NotInRegion => "Check region, endpoint and project_id; the list is not there.",
             Self::Throttled => "Lengthen interval, or have fewer programs share the quota.",
             Self::ClockSkew => "Set this host's clock; 15 minutes is the most the cloud accepts.",
             Self::Tls => "Check the endpoint's certificate and this host's root certificates.",
@@ -230,7 +315,9 @@ impl FaultClass {
             Self::Network => "Check the route, the firewall and the proxy to the endpoint.",
             Self::Timeout => "Check the route to the endpoint, or lengthen timeout.",
             Self::Upstream => "The cloud has trouble; polling goes on.",
-            Self::Schema => "Something else answers at the endpoint; check for a captive portal.",
+            Self::Schema => {
+                "Something else answers there; check endpoint, and for a proxy or a captive portal."
+            }
             Self::Incomplete => "The list changes under the walk; new failures are told anyway.",
             Self::Request => "Check project_id and endpoint.",
         }
@@ -251,7 +338,7 @@ pub struct SourceError {
     pub retry_after: Option<Duration>,
     /// What caused it.
     #[source]
-    pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    pub cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl SourceError {
@@ -263,7 +350,7 @@ impl SourceError {
 
     /// The same with a cause.
     #[must_use]
-    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
     }

@@ -17,9 +17,9 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Compacted, DeliveryQuery, FailureDetail, FailureQuery, Inspected, Kept, Lease, Ledger, Owed,
-    PollRecord, Reconciled, RunningRecord, Settled, Settlement, SourceState, Store, StoreError,
-    TimePassed,
+    Compacted, DeliveryQuery, DeliverySearch, FailureDetail, FailureQuery, FailureSearch, Found,
+    Inspected, Kept, Lease, Ledger, Owed, PollRecord, Reconciled, RunningRecord, Settled,
+    Settlement, SourceState, Spoken, Store, StoreError, TimePassed,
     engine::Engine,
     memory::{MemoryDisk, MemoryKv},
     migrate,
@@ -248,6 +248,24 @@ impl Store for Handle {
 
     async fn failures(&self, query: FailureQuery) -> Result<Vec<Failure>, StoreError> {
         self.ask(move |engine| engine.failure_list(&query)).await
+    }
+
+    async fn search_failures(&self, search: FailureSearch) -> Result<Found<Failure>, StoreError> {
+        self.ask(move |engine| engine.search_failures(&search)).await
+    }
+
+    async fn search_deliveries(
+        &self,
+        search: DeliverySearch,
+    ) -> Result<Found<Delivery>, StoreError> {
+        self.ask(move |engine| engine.search_deliveries(&search)).await
+    }
+
+    async fn spoken(
+        &self,
+        ids: Vec<FailureId>,
+    ) -> Result<BTreeMap<FailureId, Vec<Spoken>>, StoreError> {
+        self.ask(move |engine| engine.spoken(&ids)).await
     }
 
     async fn failure(&self, id: FailureId) -> Result<Option<FailureDetail>, StoreError> {

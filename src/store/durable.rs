@@ -11,6 +11,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::failpoint;
+
 static SYNCS: AtomicU64 = AtomicU64::new(0);
 
 /// How often a flush passed through here since the process began.
@@ -30,10 +32,12 @@ extern "C" fn sync_file_range(
     _bytes: libc::off64_t,
     _flags: libc::c_uint,
 ) -> libc::c_int {
+    failpoint::hit("sync.before");
     // SAFETY: fdatasync takes any number; one that is no open file is answered with EBADF.
     let result = unsafe { libc::fdatasync(fd) };
     if result == 0 {
         SYNCS.fetch_add(1, Ordering::SeqCst);
+        failpoint::hit("sync.after");
     }
     result
 }

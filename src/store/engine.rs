@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -154,6 +155,10 @@ pub(super) struct Engine {
     pub(super) swept: Swept,
     /// Filled when the first failure is recorded.
     pub(super) recurrence: Option<Recurrence>,
+    /// Sources whose figures are newer in memory than on disk.
+    pub(super) unsaved: BTreeSet<Name>,
+    /// The poll after which those were last saved.
+    pub(super) figures_saved_at: Option<Timestamp>,
     /// Why nothing more is done.
     broken: Option<Broken>,
     /// The folder and what lies beside it; not for a store in memory. Holds the lock, so it comes
@@ -229,6 +234,8 @@ impl Engine {
             lost,
             swept: Swept::default(),
             recurrence: None,
+            unsaved: BTreeSet::new(),
+            figures_saved_at: None,
             broken: None,
             place: None,
         })
@@ -282,6 +289,8 @@ impl Engine {
 
     /// Notes on disk that no attempt is under way. If that fails, the next process doubts.
     pub(super) fn close(&mut self) {
+        // If that fails, they are as of the last time.
+        drop(self.save_figures());
         let known = |lane: &Lane| lane.leased.is_empty() && lane.doubtful.is_empty();
         let quiet = self.lanes.values().all(known);
         if self.attempting && quiet && self.broken.is_none() {

@@ -154,6 +154,10 @@ impl<'k> Txn<'k> {
         Self { kv, writes: Writes::new(), bytes: 0 }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
     pub(super) fn is_large(&self) -> bool {
         Self::BYTES_SOFT_MAX <= self.bytes
     }

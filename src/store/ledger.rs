@@ -17,7 +17,7 @@ use super::{
 use crate::{
     decide::{
         backlog::Seed,
-        coverage::Look,
+        coverage::{CoverageLog, Look},
         diff::{BaselineSaid, Changes, NewFailure, Past, Reopened},
         recur::{Recurrence, fingerprint},
         sift::RosterEntry,
@@ -35,6 +35,13 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Most failures that are read to count the like of a new one: what a busy day brings. On a
 /// busier one, a count is "at least".
 const RECALL_MAX: u64 = 20_000;
+
+/// How old the figures of polls that changed nothing may get in memory: when it was polled last,
+/// and the counts of coverage. Written with each such poll, a thousand sources would cost a
+/// thousand commits a minute, and a crash costs no more than these seconds of counting. Whether a
+/// source is blind follows from such figures too; so those of one that is soon taken for blind are
+/// always written ([`SightRule::outlasts`]).
+const FIGURES_AGE_MAX: Duration = Duration::from_secs(10);
 
 /// Records per step of a transaction. After each step the transaction may end.
 const STEP: usize = 512;
@@ -83,6 +90,7 @@ impl Engine {
         let name = poll.info.name.clone();
         let mut state = self.sources.get(&name).cloned().unwrap_or_default();
         let first_baseline = poll.changes.baseline.is_some();
+        let (before, at) = (state.clone(), poll.at);
         let mut counters = self.counters.clone();
         let recurrence = match self.recurrence.take() {
             None if !poll.changes.new.is_empty() => self.recall(poll.at)?,
@@ -101,10 +109,12 @@ impl Engine {
             seeded: Vec::new(),
             episodes: BTreeMap::new(),
             recurrence,
+            before,
+            is_idle: false,
         };
         let fresh = !poll.changes.new.is_empty();
         let result = recording.run(poll);
-        let Recording { state, counters, recurrence, .. } = recording;
+        let Recording { state, counters, recurrence, is_idle, .. } = recording;
         self.recurrence = fresh.then_some(recurrence);
         // Even after an error some transactions may have happened: their numbers are taken.
         self.counters = counters;
@@ -114,7 +124,36 @@ impl Engine {
                 place.mark([name.clone()]);
             }
         }
+        if is_idle {
+            self.unsaved.insert(name.clone());
+        } else {
+            self.unsaved.remove(&name);
+        }
         self.sources.insert(name, state);
+        self.note(result)?;
+        let age = self.figures_saved_at.map(|saved| at.duration_since(saved).unsigned_abs());
+        if age.is_none_or(|age| FIGURES_AGE_MAX <= age) {
+            self.save_figures()?;
+            self.figures_saved_at = Some(at);
+        }
+        Ok(())
+    }
+
+    /// Puts on disk what polls that changed nothing left in memory.
+    pub(super) fn save_figures(&mut self) -> Result<(), StoreError> {
+        self.check()?;
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let mut txn = Txn::new(&mut *self.kv);
+        let mut result = Ok(());
+        for name in unsaved {
+            if let Some(state) = self.sources.get(&name) {
+                txn.put(Tree::Source, name.as_str().as_bytes().to_vec(), encode(state));
+            }
+            if txn.is_large() {
+                result = result.and_then(|()| txn.commit());
+            }
+        }
+        let result = result.and_then(|()| txn.commit());
         self.note(result)
     }
 
@@ -174,6 +213,22 @@ struct Recording<'a> {
     /// The episodes of those that are not in their first.
     episodes: BTreeMap<FailureId, u32>,
     recurrence: Recurrence,
+    /// The state before the poll.
+    before: SourceState,
+    /// The poll changed nothing but figures, and wrote nothing.
+    is_idle: bool,
+}
+
+/// The state without what each poll changes.
+fn without_figures(state: &SourceState) -> SourceState {
+    SourceState {
+        polls: 0,
+        last_poll_at: None,
+        last_complete_at: None,
+        detail: String::new(),
+        coverage: CoverageLog::default(),
+        ..state.clone()
+    }
 }
 
 impl Recording<'_> {
@@ -219,6 +274,12 @@ impl Recording<'_> {
                 };
                 self.seed(&seed);
             }
+        }
+        let same = without_figures(&self.state) == without_figures(&self.before);
+        let may_wait = poll.rule.outlasts(FIGURES_AGE_MAX);
+        if same && may_wait && self.txn.is_empty() && self.seeded.is_empty() {
+            self.is_idle = true;
+            return Ok(());
         }
         self.end_step(true)
     }

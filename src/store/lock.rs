@@ -7,11 +7,14 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
 use super::StoreError;
+
+/// The bits of a mode that are for the group and for everybody.
+const OTHERS: u32 = 0o077;
 
 /// The lock on a store's folder, held until dropped.
 #[derive(Debug)]
@@ -27,7 +30,8 @@ impl StoreLock {
     /// # Errors
     ///
     /// [`StoreError::Held`] if another process has it; [`StoreError::Unreadable`] if the folder
-    /// cannot be made or written.
+    /// cannot be made or written, or is open to other users: the record names servers and tells
+    /// what receivers answered, and who can write there can forge what was told.
     pub fn take(folder: &Path, holder: &str) -> Result<Self, StoreError> {
         let cannot = |what: &str, error| {
             StoreError::unreadable(format!("cannot {what} {}", folder.display()), error)
@@ -37,6 +41,15 @@ impl StoreLock {
             .mode(0o700)
             .create(folder)
             .map_err(|error| cannot("make the folder", error))?;
+        let mode = fs::metadata(folder).map_err(|error| cannot("look at", error))?.mode() & 0o777;
+        if mode & OTHERS != 0 {
+            let folder = folder.display();
+            let what = format!(
+                "the folder {folder} is open to other users (mode {mode:o}): close it with \
+                 `chmod 700 {folder}`, or name a folder in it as store.path"
+            );
+            return Err(StoreError::Unreadable { what, cause: None });
+        }
         let path = folder.join("lock");
         let mut file = OpenOptions::new()
             .create(true)
@@ -66,7 +79,24 @@ impl StoreLock {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn a_folder_that_others_can_open_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o755, 0o710, 0o702] {
+            fs::set_permissions(folder.path(), PermissionsExt::from_mode(mode)).unwrap();
+            let error = StoreLock::take(folder.path(), "`taskbell run`").unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("(mode {mode:o}): close it with `chmod 700 ")),
+                "{error}"
+            );
+        }
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        assert!(StoreLock::take(folder.path(), "`taskbell run`").is_ok());
+    }
 
     #[test]
     fn the_second_one_is_told_who_holds_the_store() {

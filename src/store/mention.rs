@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    StoreError,
+    Spoken, StoreError,
     engine::{Lane, Mention, deliveries, mentions, told},
     kv::{Tree, Txn},
     pages::{Edit, decode, encode},
@@ -133,6 +133,31 @@ fn follow<'a>(
         }
     }
     Ok(None)
+}
+
+/// For each of `ids`, which are ascending, the last word about it to each sink.
+pub(super) fn spoken(
+    txn: &Txn<'_>,
+    ids: &[FailureId],
+) -> Result<BTreeMap<FailureId, Vec<Spoken>>, StoreError> {
+    let found = mentions().get_many(txn, ids.iter().map(|id| id.0))?;
+    let numbers: BTreeSet<u64> = found.iter().flat_map(|one| &one.deliveries).copied().collect();
+    let mut known = load(txn, &numbers)?;
+    let mut all = BTreeMap::new();
+    for Mention { failure, deliveries } in found {
+        let mut last: BTreeMap<Name, Spoken> = BTreeMap::new();
+        for number in deliveries {
+            if !known.get(&number).is_some_and(|delivery| delivery.kind.tells_failures()) {
+                continue;
+            }
+            let Some(end) = follow(txn, &mut known, number)? else { continue };
+            let Delivery { id: delivery, sink, state, .. } = end;
+            let spoken = Spoken { delivery: *delivery, sink: sink.clone(), state: state.clone() };
+            last.insert(sink.clone(), spoken);
+        }
+        all.insert(FailureId(failure), last.into_values().collect());
+    }
+    Ok(all)
 }
 
 /// For each of `ids`, which are ascending, who was told, or is to be told, that it failed.

@@ -53,6 +53,7 @@ mod outbox;
 mod pages;
 mod records;
 mod recover;
+mod search;
 mod settle;
 mod sled;
 mod sweep;
@@ -65,8 +66,9 @@ pub use kv::Compacted;
 pub use lock::StoreLock;
 pub use memory::MemoryDisk;
 pub use records::{
-    DeliveryQuery, FailureDetail, FailureQuery, Lease, Ledger, Owed, PollRecord, Reconciled,
-    RunningRecord, Settled, Settlement, SourceState, TimePassed, Totals,
+    DeliveryQuery, DeliverySearch, FailureDetail, FailureQuery, FailureSearch, Found, Lease,
+    Ledger, Owed, PollRecord, Position, Reconciled, RunningRecord, Settled, Settlement,
+    SourceState, Spoken, TimePassed, Totals,
 };
 pub use recover::{Access, check_archive, import};
 pub use upkeep::{Inspected, Kept};
@@ -96,6 +98,10 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     ///
     /// A poll of more than some thousand changes is several transactions, in an order that is
     /// safe to stop after each; the baseline and the poll's own record come last.
+    ///
+    /// The figures of a poll that changes nothing may follow some seconds later: when it was, and
+    /// that it counts as coverage. The next call that is late enough, or the orderly end, puts
+    /// them on disk; a crash in between forgets them.
     async fn record_poll(&self, poll: PollRecord) -> Result<(), StoreError>;
 
     /// Takes note that time passed, and says what is due if a source became blind by it. Returns
@@ -158,6 +164,22 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// Failures in ascending order after `query.after`.
     async fn failures(&self, query: FailureQuery) -> Result<Vec<Failure>, StoreError>;
+
+    /// A page of failures, in either direction.
+    async fn search_failures(&self, search: FailureSearch) -> Result<Found<Failure>, StoreError>;
+
+    /// A page of deliveries, in either direction.
+    async fn search_deliveries(
+        &self,
+        search: DeliverySearch,
+    ) -> Result<Found<Delivery>, StoreError>;
+
+    /// For each of these failures, which are ascending, what became of the deliveries that tell
+    /// that it failed: of each sink the last one.
+    async fn spoken(
+        &self,
+        ids: Vec<FailureId>,
+    ) -> Result<BTreeMap<FailureId, Vec<Spoken>>, StoreError>;
 
     /// One failure, by number.
     async fn failure(&self, id: FailureId) -> Result<Option<FailureDetail>, StoreError>;

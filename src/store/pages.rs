@@ -231,6 +231,28 @@ impl<T: Record> Pages<T> {
         Ok(above.as_deref().and_then(|above| self.number_in(above)))
     }
 
+    /// Visits records in descending order, from the last one below `before` on.
+    pub(super) fn scan_back(
+        &self,
+        kv: &dyn Kv,
+        mut before: u64,
+        mut visit: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        while let Some(last) = before.checked_sub(1) {
+            let Some((key, bytes)) = kv.floor(self.tree, &self.key(last))? else { break };
+            let Some(first) = self.number_in(&key) else { break };
+            let slots = self.slots(first, &bytes)?.collect::<Result<Vec<_>, _>>()?;
+            for slot in slots.into_iter().rev() {
+                if slot.number < before && visit(self.decode(slot)?).is_break() {
+                    return Ok(());
+                }
+            }
+            // Lower than before, since the page begins at or below `last`.
+            before = first;
+        }
+        Ok(())
+    }
+
     /// Visits records in ascending order, from the page that would hold `from` on.
     pub(super) fn scan(
         &self,
@@ -356,6 +378,18 @@ mod tests {
                 let notes: BTreeMap<u64, String> =
                     all(&kv, &pages).into_iter().map(|note| (note.0, note.1)).collect();
                 prop_assert_eq!(&notes, &model);
+                for before in [0, 1, 200, u64::MAX] {
+                    let mut back = Vec::new();
+                    pages
+                        .scan_back(&kv, before, |note| {
+                            back.push(note.0);
+                            ControlFlow::Continue(())
+                        })
+                        .unwrap();
+                    let expected: Vec<u64> =
+                        model.range(..before).rev().map(|(number, _)| *number).collect();
+                    prop_assert_eq!(back, expected);
+                }
             }
             prop_assert_eq!(all(&kv, &other), vec![Note(5, "other".into())]);
         }

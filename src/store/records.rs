@@ -18,7 +18,7 @@ use crate::{
     message::{MessageRef, Original},
     name::Name,
     notice::SourceInfo,
-    task::Task,
+    task::{Action, Task},
 };
 
 /// What the next poll of a source is compared with.
@@ -229,6 +229,69 @@ pub struct FailureQuery {
     pub delivery: Option<DeliveryId>,
     /// At most so many.
     pub limit: usize,
+}
+
+/// A part of a list, in one direction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Position {
+    /// Ascending, above this number.
+    Above(u64),
+    /// Descending, below this number.
+    Below(u64),
+}
+
+/// Which failures to show. What is asked for is looked for among a bounded number of records, so
+/// an answer may be short although there are more.
+#[derive(Clone, Debug)]
+pub struct FailureSearch {
+    /// Where to go on.
+    pub from: Position,
+    /// Only of this source.
+    pub source: Option<Name>,
+    /// Only those that stand (`true`) or that cleared (`false`).
+    pub standing: Option<bool>,
+    /// Only of this action.
+    pub action: Option<Action>,
+    /// Only with this in the server's name or id.
+    pub server: Option<String>,
+    /// Only with this somewhere in its texts or its task's id. Both are compared without regard
+    /// to upper and lower case of ASCII.
+    pub text: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Which deliveries to show; bounded as [`FailureSearch`] is.
+#[derive(Clone, Debug)]
+pub struct DeliverySearch {
+    /// Where to go on.
+    pub from: Position,
+    /// Only to this sink.
+    pub sink: Option<Name>,
+    /// Only in this state: a word of [`DeliveryState::as_str`].
+    pub state: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What a search found.
+#[derive(Clone, Debug)]
+pub struct Found<T> {
+    /// In the direction of the search.
+    pub items: Vec<T>,
+    /// The number to go on from; `None`: that was all.
+    pub rest: Option<u64>,
+}
+
+/// What a delivery that speaks for a failure came to.
+#[derive(Clone, Debug)]
+pub struct Spoken {
+    /// The delivery; where it was folded, the one that it went into at last.
+    pub delivery: DeliveryId,
+    /// Its sink.
+    pub sink: Name,
+    /// Where it stands.
+    pub state: DeliveryState,
 }
 
 /// A failure and what the index says about it.

@@ -30,7 +30,7 @@ use super::{
     pages::encode,
     sled::SledKv,
 };
-use crate::{decide::backlog::Seed, http::Chain, name::Name};
+use crate::{decide::backlog::Seed, failpoint, http::Chain, name::Name};
 
 /// Which store to open, and how.
 #[derive(Clone, Copy, Debug)]
@@ -126,8 +126,10 @@ impl Place {
     /// Opens the store as it is.
     fn whole(&self) -> Result<Engine, StoreError> {
         let opened = catch_unwind(AssertUnwindSafe(|| {
+            failpoint::hit("store.before_open");
             let mut kv = SledKv::open(&self.folder)?;
             let path = self.folder.display().to_string();
+            failpoint::hit("store.before_migrate");
             migrate::migrate(&mut kv, &migrate::migrations(), &path)?;
             let suspected = self.suspicion().exists();
             let mut engine = Engine::open(Box::new(kv), BTreeSet::new())?;
@@ -224,6 +226,7 @@ pub(super) fn open(access: Access<'_>) -> Result<Engine, StoreError> {
         |name: &Name| engine.sources.get(name).is_some_and(|state| state.baseline_at.is_some());
     engine.lost = marked.into_iter().filter(|name| !has_baseline(name)).collect();
     engine.place = Some(place);
+    failpoint::hit("store.after_open");
     Ok(engine)
 }
 

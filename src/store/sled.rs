@@ -123,7 +123,7 @@ impl SledKv {
         let meta = self.tree(Tree::Meta)?;
         meta.insert(b"opened", &std::process::id().to_be_bytes())
             .and_then(|_| self.db()?.flush())
-            .map_err(|error| StoreError::not_durable("the first write", error))?;
+            .map_err(|error| not_durable("the first write", error))?;
         self.sync_by_hand = durable::syncs() == before;
         self.sync()
     }
@@ -267,6 +267,14 @@ fn read_failed(tree: Tree, error: sled::Error) -> StoreError {
     failed(format!("the tree {}", tree.name()), error)
 }
 
+/// As [`StoreError::not_durable`], in the system's words where it was the system.
+fn not_durable(what: &str, error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(error) => StoreError::not_durable(what, error),
+        error => StoreError::not_durable(what, error),
+    }
+}
+
 impl Kv for SledKv {
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let value = self.tree(tree)?.get(key).map_err(|error| read_failed(tree, error))?;
@@ -314,13 +322,11 @@ impl Kv for SledKv {
             Ok::<_, ConflictableTransactionError<std::convert::Infallible>>(())
         });
         applied.map_err(|error| match error {
-            TransactionError::Storage(error) => StoreError::not_durable("a commit", error),
+            TransactionError::Storage(error) => not_durable("a commit", error),
             TransactionError::Abort(never) => match never {},
         })?;
         failpoint::hit("commit.before_flush");
-        self.db()
-            .and_then(|db| db.flush())
-            .map_err(|error| StoreError::not_durable("a flush", error))?;
+        self.db().and_then(|db| db.flush()).map_err(|error| not_durable("a flush", error))?;
         self.sync()?;
         failpoint::hit("commit.after");
         Ok(())

@@ -6,21 +6,11 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{
-    sync::{Notify, Semaphore},
-    task::JoinSet,
-    time::{Instant, MissedTickBehavior},
-};
+use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::{
-    Watched, Worker,
-    after::{Beats, looks},
-    deliver::Lane,
-    poll::poll,
-    watch::watch,
-};
+use super::{Worker, deliver::Lane, rota, watch::watch};
 use crate::{
     clock::Clock,
     name::Name,
@@ -86,19 +76,7 @@ impl Daemon {
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         let Self { worker, nudges } = self;
         let mut loops = JoinSet::new();
-        let places = Arc::new(Semaphore::new(worker.poll_concurrency));
-        let count = u32::try_from(worker.sources.len().max(1)).unwrap_or(u32::MAX);
-        for (watched, nth) in worker.sources.iter().cloned().zip(0_u32..) {
-            // Spread over one interval at most, and over a second for a few sources.
-            let spread = watched.interval.min(Duration::from_millis(100) * count);
-            loops.spawn(poll_loop(
-                watched,
-                worker.clone(),
-                spread * nth / count,
-                Arc::clone(&places),
-                (nudges.clone(), stop.clone()),
-            ));
-        }
+        loops.spawn(poll_loop(Arc::new(worker.clone()), nudges.clone(), stop.clone()));
         loops.spawn(dispatch_loop(worker.clone(), nudges.clone(), stop.clone()));
         loops.spawn(sweep_loop(worker.clone(), stop.clone()));
         let woken = Arc::clone(&nudges.dispatch);
@@ -121,41 +99,11 @@ impl Daemon {
 }
 
 async fn poll_loop(
-    watched: Watched,
-    worker: Worker,
-    delay: Duration,
-    places: Arc<Semaphore>,
-    (nudges, stop): (Nudges, CancellationToken),
+    worker: Arc<Worker>,
+    nudges: Nudges,
+    stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    let mut ticks = tokio::time::interval_at(Instant::now() + delay, watched.interval);
-    // After a poll longer than the interval, poll once more and then keep the interval.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut beats = Beats::default();
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(()),
-            _ = ticks.tick() => {}
-        }
-        let polled = tokio::select! {
-            biased;
-            // Nothing is lost: what is recorded is recorded, the rest is listed again.
-            () = stop.cancelled() => return Ok(()),
-            polled = async {
-                let _place = places.acquire().await;
-                poll(&watched, &worker.store, &worker.clock).await
-            } => polled?,
-        };
-        debug!(source = %polled.source, new = polled.new, "polled");
-        nudges.dispatch.notify_one();
-        beats.replace(&watched, &polled);
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(()),
-            looked = looks(&watched, &worker, &polled) => looked?,
-        }
-        nudges.dispatch.notify_one();
-    }
+    rota::run(worker, stop, move || nudges.dispatch.notify_one()).await
 }
 
 async fn dispatch_loop(

@@ -277,6 +277,7 @@ impl Lane {
         original: Option<Original>,
     ) -> Settled {
         let kept = body.is_some();
+        failpoint::hit("deliver.before_render");
         let body = body
             .unwrap_or_else(|| self.outlet.sink.render(&notice(&delivery, failures, &self.rules)));
         let started = Instant::now();

@@ -25,6 +25,7 @@ pub mod once;
 pub mod plan;
 pub mod poll;
 pub mod replay;
+mod rota;
 mod running;
 mod verify;
 pub mod watch;
@@ -85,6 +86,16 @@ impl Worker {
     pub fn dispatcher(&self) -> dispatch::Dispatcher {
         let (store, rules) = (Arc::clone(&self.store), Arc::clone(&self.rules));
         dispatch::Dispatcher::new(store, rules, Arc::clone(&self.clock))
+    }
+
+    /// The same worker on another store: one that passes on to this one.
+    #[must_use]
+    pub fn on(mut self, store: Arc<dyn Store>) -> Self {
+        for lane in &mut self.lanes {
+            lane.store = Arc::clone(&store);
+        }
+        self.store = store;
+        self
     }
 
     /// The lane of a sink.

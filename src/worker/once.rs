@@ -2,18 +2,15 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{Notify, Semaphore},
-    task::JoinSet,
-    time::Instant,
-};
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Watched, Worker,
     after::{Beats, looks},
     daemon, deliver,
-    poll::{Polled, poll},
+    poll::Polled,
+    rota::Places,
 };
 use crate::store::{Owed, StoreError};
 
@@ -193,14 +190,15 @@ async fn look_all(worker: &Worker, polls: &[Polled]) -> Result<(), StoreError> {
 ///
 /// The store's.
 pub async fn poll_all(worker: &Worker) -> Result<Vec<Polled>, StoreError> {
-    let places = Arc::new(Semaphore::new(worker.poll_concurrency));
+    let (places, worker) = (Places::new(worker.poll_concurrency), Arc::new(worker.clone()));
     let mut polls = JoinSet::new();
-    for watched in &worker.sources {
-        let (watched, places) = (watched.clone(), Arc::clone(&places));
-        let (store, clock) = (Arc::clone(&worker.store), Arc::clone(&worker.clock));
+    for nth in 0..worker.sources.len() {
+        let (worker, places) = (Arc::clone(&worker), places.clone());
         polls.spawn(async move {
-            let _place = places.acquire().await;
-            poll(&watched, &store, &clock).await
+            match worker.sources.get(nth) {
+                Some(watched) => places.poll(watched, &worker).await,
+                None => Err(StoreError::Closed),
+            }
         });
     }
     let mut polled = Vec::with_capacity(worker.sources.len());

@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("message", &[]),
     ("delivery", &["failure", "name", "notice", "task"]),
     ("options", &["secret"]),
-    ("http", &[]),
+    ("http", &["options"]),
     ("heartbeat", &["http", "secret"]),
     ("huawei", &["secret"]),
     ("failpoint", &["options"]),

@@ -7,18 +7,31 @@
 )]
 
 mod architecture;
+mod browser;
+mod clocks;
 mod commands;
 mod config;
-mod crash;
+mod credentials;
+mod disk;
 mod docs;
+mod doctor;
 mod end_to_end;
+mod fleet;
 mod follow_up;
+mod hostile;
+mod kill;
+mod load;
 mod model;
+mod network;
+mod power;
+mod proxy;
 mod route_commands;
 mod routes;
 mod scenarios;
+mod security;
 mod sink_contract;
 mod stage;
+mod status;
 mod store_contract;
 mod store_health;
 mod storm;

@@ -10,8 +10,8 @@
 //! * Once everything answers and every hold has ended, nothing is left on its way, and each
 //!   failure that a route sent to a sink was told there, or there is a reason on record.
 //!
-//! A history that breaks one of these shrinks to a short script. Put it into `tests/scripts/`:
-//! every script there is run again.
+//! A history that breaks one of these shrinks to a short script, printed with the command that
+//! plays it again. Put the script into `tests/scripts/`: every one there is run again.
 
 mod ops;
 mod world;
@@ -64,6 +64,15 @@ fn explore(cases: u32, seed: u8) -> Result<(), String> {
     }
 }
 
+/// A problem, and how to see it again.
+fn replay(problem: &str, cases: u32, seed: u8) -> String {
+    format!(
+        "{problem}\n\nplay it again, on as many cores:\n  TASKBELL_MODEL_SEED={seed} \
+         TASKBELL_MODEL_CASES={cases} cargo test --test it model\nor put the lines above, from \
+         the second on, into tests/scripts/NAME.txt:\n  cargo test --test it model::histories"
+    )
+}
+
 #[test]
 fn random_histories_lose_nothing_and_tell_nothing_twice() {
     let cases = taskbell::options::env("TASKBELL_MODEL_CASES").and_then(|text| text.parse().ok());
@@ -73,8 +82,10 @@ fn random_histories_lose_nothing_and_tell_nothing_twice() {
     // The same ones at each run, so that a change is what made one fail. Another seed finds others.
     let seed = taskbell::options::env("TASKBELL_MODEL_SEED").and_then(|text| text.parse().ok());
     let seed: u8 = seed.unwrap_or(0);
+    let explorer =
+        move |seed| explore(share, seed).map_err(|problem| replay(&problem, cases, seed));
     let explorers: Vec<_> =
-        (seed..).take(explorers).map(|seed| thread::spawn(move || explore(share, seed))).collect();
+        (seed..).take(explorers).map(|seed| thread::spawn(move || explorer(seed))).collect();
     for explorer in explorers {
         explorer.join().unwrap().unwrap_or_else(|problem| panic!("{problem}"));
     }

@@ -66,6 +66,7 @@ fn selected(routes: &[Value], subject: &BTreeMap<String, String>) -> Vec<String>
         project: field("project"),
         region: field("region"),
         action: field("action"),
+        operate_type: field("operate_type"),
         error_code: field("error_code"),
         error_message: field("error_message"),
         server_name: field("server_name"),

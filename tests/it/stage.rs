@@ -1,15 +1,20 @@
 //! A simulated cloud, receivers, a config in a folder of its own, and the real binary.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
-    path::PathBuf,
-    process::{Command, ExitStatus, Output, Stdio},
-    sync::Arc,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use taskbell::{
-    clock::SystemClock,
+    clock::{Clock, ShiftedClock},
     receiver::{SmtpReceiver, WebhookArrival, WebhookReceiver},
     sim::{Scenario, SimTask, Simulator},
 };
@@ -26,6 +31,17 @@ pub(crate) struct Stage {
     pub(crate) chat: WebhookReceiver,
     pub(crate) mail: SmtpReceiver,
     folder: TempDir,
+    clock: Arc<Shifting>,
+}
+
+/// The clock of the cloud and of the receivers.
+#[derive(Debug, Default)]
+struct Shifting(AtomicI64);
+
+impl Clock for Shifting {
+    fn now(&self) -> Timestamp {
+        ShiftedClock(SignedDuration::from_millis(self.0.load(Ordering::SeqCst))).now()
+    }
 }
 
 impl Stage {
@@ -37,12 +53,13 @@ impl Stage {
     /// A cloud like `scenario`. `source` is put into the source's table.
     pub(crate) async fn of(scenario: Scenario, source: &str, group: &str) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let clock = Arc::new(SystemClock);
+        let clock = Arc::new(Shifting::default());
+        let shift = Arc::clone(&clock);
         let cloud = Simulator::start(scenario, any, clock.clone()).await.unwrap();
         let chat = WebhookReceiver::start(any, vec![], clock).await.unwrap();
         let mail = SmtpReceiver::start(any).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let stage = Self { cloud, chat, mail, folder };
+        let stage = Self { cloud, chat, mail, folder, clock: shift };
         // How well a source is seen depends on how busy this machine is.
         let calm = if source.contains("blind_after") { "" } else { "blind_after = 10000" };
         let text = format!(
@@ -72,6 +89,8 @@ impl Stage {
             [[route]]
             to = ["chat", "mail"]
             group = {{ {group} }}
+            [status]
+            listen = ""
             [delivery]
             backoff = ["100ms"]
             "#,
@@ -97,7 +116,14 @@ impl Stage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
         command.arg("--config").arg(self.config()).args(args);
         command.env_remove("TASKBELL_FAILPOINT").stdin(Stdio::null());
+        command.env("TASKBELL_CLOCK_SHIFT", self.clock.0.load(Ordering::SeqCst).to_string());
         command
+    }
+
+    /// What every clock here shows beside the real time, from now on, also in processes that are
+    /// started from now on.
+    pub(crate) fn shift(&self, shift: SignedDuration) {
+        self.clock.0.store(i64::try_from(shift.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
     /// Runs a command to its end.
@@ -120,6 +146,46 @@ impl Stage {
         panic!("something stays owed");
     }
 
+    /// The daemon, with its log beside the config. It is killed when dropped.
+    pub(crate) fn daemon(&self) -> Daemon {
+        let log = std::fs::File::create(self.log()).unwrap();
+        let mut command = self.command(&["run"]);
+        Daemon(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("daemon.log")
+    }
+
+    /// What a command lists in the store in `folder`, of each row the value of `key`.
+    pub(crate) async fn listed_in(
+        &self,
+        folder: &Path,
+        what: &str,
+        key: &str,
+    ) -> Result<BTreeSet<String>, String> {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        let path = text.lines().find(|line| line.trim_start().starts_with("path = ")).unwrap();
+        let config = folder.with_extension("toml");
+        let text = text.replace(path, &format!("path = \"{}\"", folder.display()));
+        std::fs::write(&config, text).unwrap();
+        let (mut found, mut after) = (BTreeSet::new(), 0);
+        loop {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+            command.arg("-c").arg(&config).args(["-o", "json", what, "list", "--limit", "1000"]);
+            command.args(["--after", &after.to_string()]);
+            let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+            let output = output.await.unwrap();
+            if !output.status.success() {
+                return Err(format!("the store does not open: {output:?}"));
+            }
+            let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+            let Some(last) = rows.last() else { return Ok(found) };
+            after = last["id"].as_u64().unwrap();
+            found.extend(rows.iter().map(|row| row[key].as_str().unwrap().to_owned()));
+        }
+    }
+
     /// Runs `once`, to be killed when it passes the named place for the `nth` time.
     pub(crate) async fn once_killed_at(&self, place: &str, nth: u32) -> ExitStatus {
         let mut command = self.command(&["once"]);
@@ -133,8 +199,20 @@ impl Stage {
         self.cloud.add_task(PROJECT, &task).unwrap()
     }
 
+    /// Changes the config, which has to contain `from`.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        assert!(text.contains(from), "{from} is not in the config");
+        std::fs::write(self.config(), text.replace(from, to)).unwrap();
+    }
+
     /// Webhooks about failures, with the ids of the tasks they name.
     pub(crate) fn told(&self) -> Vec<(WebhookArrival, Vec<String>)> {
+        self.told_of(&["task.failed"])
+    }
+
+    /// Webhooks of these types, with the ids of the tasks they name.
+    pub(crate) fn told_of(&self, kinds: &[&str]) -> Vec<(WebhookArrival, Vec<String>)> {
         let named = |arrival: WebhookArrival| {
             let body: serde_json::Value = serde_json::from_slice(&arrival.body).unwrap();
             let failures = body.pointer("/data/failures").unwrap().as_array().unwrap();
@@ -142,7 +220,8 @@ impl Stage {
             let ids = failures.iter().map(id).collect();
             (arrival, ids)
         };
-        self.chat.received().into_iter().filter(|a| a.kind == "task.failed").map(named).collect()
+        let received = self.chat.received().into_iter();
+        received.filter(|arrival| kinds.contains(&arrival.kind.as_str())).map(named).collect()
     }
 
     /// Waits until `holds`.
@@ -153,5 +232,35 @@ impl Stage {
             }
         };
         assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "not seen: {what}");
+    }
+}
+
+/// A running daemon.
+pub(crate) struct Daemon(pub(crate) Child);
+
+impl Daemon {
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.0)
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        let waiting = async {
+            loop {
+                if let Some(status) = self.0.try_wait().unwrap() {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the daemon ends")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Both fail only if it has ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }

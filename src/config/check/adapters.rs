@@ -21,8 +21,18 @@ use crate::{
 };
 
 /// What [`RawSource`] holds. Other keys are the kind's own.
-pub(in crate::config) const SOURCE_KEYS: Shared =
-    &["name", "kind", "interval", "timeout", "first_run", "blind_after", "heartbeat_url", "labels"];
+pub(in crate::config) const SOURCE_KEYS: Shared = &[
+    "name",
+    "kind",
+    "regions",
+    "projects",
+    "interval",
+    "timeout",
+    "first_run",
+    "blind_after",
+    "heartbeat_url",
+    "labels",
+];
 
 /// What [`RawSink`] holds. Other keys are the kind's own.
 pub(in crate::config) const SINK_KEYS: Shared = &[
@@ -59,7 +69,7 @@ impl Check {
         nth: usize,
         mut table: Table,
         kinds: &[&'static source::Kind],
-    ) -> Option<Source> {
+    ) -> Option<Vec<Source>> {
         let path = format!("source[{nth}]");
         let kind = self.kind(&path, &table, kinds, |kind| kind.name);
         let named = kind.map(|kind| (kind.name, kind.schema));
@@ -86,17 +96,30 @@ impl Check {
             let path = join(&path, "blind_after");
             self.problem(&path, &format!("must be between 1 and {most} intervals"));
         }
-        Some(Source {
-            name: Name::parse(&raw.name).ok()?,
-            kind: kind?,
-            options,
-            interval: interval?,
-            timeout: timeout?,
+        let kind = kind?;
+        let places = self.places_of(&path, &raw, kind, &options)?;
+        if 1 < places.len() && raw.heartbeat_url.is_some() {
+            let count = places.len();
+            let problem = format!(
+                "would be told of {count} sources, and the life of one hides the silence of \
+                 another; give each a table of its own"
+            );
+            self.problem(&join(&path, "heartbeat_url"), &problem);
+        }
+        let (interval, timeout) = (interval?, timeout?);
+        let each = places.into_iter().map(|place| Source {
+            options: place.options(&options),
+            name: place.name,
+            table: nth,
+            kind,
+            interval,
+            timeout,
             first_run: raw.first_run.0,
             blind_after: raw.blind_after,
-            heartbeat_url: raw.heartbeat_url,
-            labels: raw.labels,
-        })
+            heartbeat_url: raw.heartbeat_url.clone(),
+            labels: raw.labels.clone(),
+        });
+        Some(each.collect())
     }
 
     fn labels(&mut self, path: &str, labels: &BTreeMap<String, String>) {

@@ -9,7 +9,7 @@ fn an_unknown_key_is_named_at_every_level() {
         "",
         "[zzz]",
         &["c.toml:11: zzz: is not a known key; known are store, source, sink, route, mute, \
-           delivery, worker, text, template, hints"],
+           delivery, worker, status, text, template, hints"],
     );
     for (table, key, near) in [
         ("store", "pahts", "path"),
@@ -61,13 +61,13 @@ fn keys_of_later_versions_are_not_taken_yet() {
         "name = \"ops\"\nkind = \"fake\"\nquota = 1\n",
         &["c.toml:8: sink.ops.quota: is not a known key; known are name, kind, timeout, \
            concurrency, cleared, limit, storm, fallback, fallback_after, language, time_zone, \
-           template, auth, page_size, secret, url"],
+           template, auth, page_size, project_id, region, secret, url"],
     );
     check(
         "",
-        "[status]\nlisten = \"\"",
-        &["c.toml:11: status: is not a known key; known are store, source, sink, route, \
-           mute, delivery, worker, text, template, hints"],
+        "[nodes]\nlisten = \"\"",
+        &["c.toml:11: nodes: is not a known key; known are store, source, sink, route, \
+           mute, delivery, worker, status, text, template, hints"],
     );
 }
 

@@ -33,6 +33,8 @@ pub enum Field {
     Region,
     /// `reset`, `replace`, `unbind`, `bind` or `other`.
     Action,
+    /// As listed, for instance `FAILED_RESET` or a job's name.
+    OperateType,
     /// For instance `KPS.6009`.
     ErrorCode,
     /// Free text.
@@ -47,11 +49,12 @@ pub enum Field {
 
 impl Field {
     /// The names of all fields but the labels, in the order that help texts list them.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 9] = [
         "source",
         "project",
         "region",
         "action",
+        "operate_type",
         "error_code",
         "error_message",
         "server_name",
@@ -69,6 +72,7 @@ impl Field {
             "project" => Self::Project,
             "region" => Self::Region,
             "action" => Self::Action,
+            "operate_type" => Self::OperateType,
             "error_code" => Self::ErrorCode,
             "error_message" => Self::ErrorMessage,
             "server_name" => Self::ServerName,
@@ -100,6 +104,7 @@ impl fmt::Display for Field {
             Self::Project => f.write_str("project"),
             Self::Region => f.write_str("region"),
             Self::Action => f.write_str("action"),
+            Self::OperateType => f.write_str("operate_type"),
             Self::ErrorCode => f.write_str("error_code"),
             Self::ErrorMessage => f.write_str("error_message"),
             Self::ServerName => f.write_str("server_name"),

@@ -156,14 +156,14 @@ fn between_quotes_only_three_escapes_are_special() {
 fn each_mistake_is_named_with_its_position() {
     refused(
         "",
-        "character 1: expected a field: one of source, project, region, action, error_code, \
-         error_message, server_name, keypair and labels.<name>",
+        "character 1: expected a field: one of source, project, region, action, operate_type, \
+         error_code, error_message, server_name, keypair and labels.<name>",
     );
     refused(" actoin = reset", "character 2: `actoin` is not a field; did you mean `action`?");
     refused(
         "zzz = 1",
         "character 1: `zzz` is not a field; fields are source, project, region, action, \
-         error_code, error_message, server_name, keypair and labels.<name>",
+         operate_type, error_code, error_message, server_name, keypair and labels.<name>",
     );
     refused(
         "labels. = x",

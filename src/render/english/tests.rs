@@ -31,3 +31,18 @@ fn a_length_of_time_has_its_two_largest_units() {
         assert_eq!(English.duration(Duration::from_secs(seconds)), expected);
     }
 }
+
+#[test]
+fn an_operation_that_has_no_word_of_ours_goes_by_its_own() {
+    let mut failure = crate::render::sample::sample(NoticeKind::TaskFailed).failures.remove(0);
+    failure.task.action = Action::Other;
+    for (own, expected) in [
+        ("createProtectedInstance", "Task createProtectedInstance failed on"),
+        ("billing\u{202e}_daily", "Task billing\u{fffd}_daily failed on"),
+        ("", "Task failed on"),
+    ] {
+        failure.task.text.operate_type = own.to_owned();
+        let title = English.title(&failure);
+        assert!(title.starts_with(expected), "{title}");
+    }
+}

@@ -4,24 +4,31 @@
 //! within seconds, above all a refused credential, ends it at once; the next poll is the next
 //! try.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use reqwest::{
     Method,
-    header::{ACCEPT, CONTENT_TYPE},
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap},
 };
 use tracing::debug;
 use url::Url;
 
 use super::{
-    credential::{Call, Credential},
+    credential::Credential,
     fault::{self, Fault, Refusal},
+    identity::{Call, Identity},
     options::Checked,
+    project::Project,
+    strikes::Strikes,
 };
 use crate::{
     clock::Clock,
-    http::{self, Chain, Clients},
+    http::{self, Chain, Clients, Pace},
     huawei::sign,
+    secret::Secret,
     source::{Build, FaultClass, SourceError},
 };
 
@@ -85,26 +92,69 @@ impl<'a> Ask<'a> {
 pub(in crate::source) struct Client {
     pub(in crate::source) clock: Arc<dyn Clock>,
     pub(in crate::source) patience: Patience,
-    endpoint: Url,
+    pub(super) endpoint: Url,
     /// Scheme, host and port of the endpoint.
-    origin: String,
-    project_id: String,
-    credential: Box<dyn Credential>,
-    clients: Clients,
+    pub(super) origin: String,
+    pub(super) project: Project,
+    pub(super) credential: Box<dyn Credential>,
+    pub(super) clients: Clients,
+    strikes: Mutex<Strikes>,
+    dress: Dress,
+    /// That of the host, shared with other sources.
+    pace: Option<Arc<Pace>>,
+    /// Empty if there is only an address.
+    pub(super) region: String,
+}
+
+/// What goes along with each request beside the identity.
+#[derive(Debug)]
+pub(in crate::source) struct Dress {
+    /// Who answers, for messages.
+    pub(in crate::source) who: &'static str,
+    /// Marked as sensitive where they are.
+    pub(in crate::source) headers: HeaderMap,
+    /// What must not be repeated if it is quoted in an error.
+    pub(in crate::source) secrets: Vec<Secret>,
+}
+
+impl Default for Dress {
+    fn default() -> Self {
+        Self { who: "the cloud", headers: HeaderMap::new(), secrets: Vec::new() }
+    }
 }
 
 impl Client {
     /// A client for what was `checked`. `build` gives the process's clock and HTTP clients.
     pub(in crate::source) fn new(checked: Checked, build: &Build) -> Self {
+        let origin = http::origin(&checked.endpoint);
         Self {
             clock: Arc::clone(&build.clock),
             patience: PATIENCE,
-            origin: http::origin(&checked.endpoint),
             endpoint: checked.endpoint,
-            project_id: checked.project_id,
+            project: checked.project,
             credential: checked.credential,
-            clients: build.clients.clone(),
+            clients: checked.clients,
+            strikes: Mutex::default(),
+            dress: Dress::default(),
+            pace: build.clients.paces().host(&origin),
+            origin,
+            region: checked.region,
         }
+    }
+
+    /// The same with something more to go along.
+    pub(in crate::source) fn dressed(self, dress: Dress) -> Self {
+        Self { dress, ..self }
+    }
+
+    /// Scheme, host and port.
+    pub(in crate::source) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    fn secrets<'a>(&'a self, identity: &'a Identity) -> Vec<&'a str> {
+        let ours = self.dress.secrets.iter().map(Secret::expose);
+        ours.chain(identity.secrets()).collect()
     }
 
     /// The body of a 2xx answer, asked for a few times if need be.
@@ -142,22 +192,57 @@ impl Client {
     ///
     /// [`Fault`], which says whether another try may end differently.
     pub(in crate::source) async fn try_once(&self, ask: &Ask<'_>) -> Result<Vec<u8>, Fault> {
+        self.try_whole(ask).await.map(|(_, body)| body)
+    }
+
+    /// The same with the headers of the answer.
+    pub(in crate::source) async fn try_whole(
+        &self,
+        ask: &Ask<'_>,
+    ) -> Result<(HeaderMap, Vec<u8>), Fault> {
+        let identity = self.credential.identity().await?;
+        let now = self.clock.now();
+        self.strikes(|strikes| strikes.check(&identity, now))?;
+        let first = self.exchange(ask, &identity).await;
+        let (identity, answer) = match first {
+            Err(fault) if fault.is_refused_identity() => {
+                match self.credential.renew(&identity).await? {
+                    None => (identity, Err(fault)),
+                    Some(other) => {
+                        let second = self.exchange(ask, &other).await;
+                        (other, second)
+                    }
+                }
+            }
+            other => (identity, other),
+        };
+        self.strikes(|strikes| strikes.note(&identity, answer.as_ref().err(), now));
+        answer
+    }
+
+    fn strikes<T>(&self, f: impl FnOnce(&mut Strikes) -> T) -> T {
+        f(&mut self.strikes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks as `identity`.
+    async fn exchange(
+        &self,
+        ask: &Ask<'_>,
+        identity: &Identity,
+    ) -> Result<(HeaderMap, Vec<u8>), Fault> {
         // Here and not in `new`, since it reads the host's certificates.
-        let client = self.clients.get(&self.endpoint).map_err(|error| {
-            let what = "no TLS on this host";
-            Fault::last(SourceError::new(FaultClass::Tls, what).caused_by(error))
-        })?;
-        let path = ask.path.replace(PROJECT, &self.project_id);
+        let client = fault::client(&self.clients, &self.endpoint)?;
+        let project_id = self.project.id(identity).await?;
+        let path = ask.path.replace(PROJECT, project_id);
         let call = Call {
             method: ask.method.as_str(),
             host: self.origin.split_once("://").map_or("", |(_, host)| host),
             path: &path,
             query: ask.query,
-            project_id: &self.project_id,
+            project_id: Some(project_id),
             body: b"",
         };
-        let headers = self.credential.authorize(&call, self.clock.now()).await;
-        let headers = headers.map_err(Fault::last)?;
+        let headers = identity.authorize(&call, self.clock.now()).map_err(Fault::last)?;
         let target = sign::request_target(&path, ask.query);
         let request = client
             .request(ask.method.clone(), format!("{}{target}", self.origin))
@@ -165,25 +250,54 @@ impl Client {
             .header(ACCEPT, "application/json")
             // Meaningless without a body, but every official client sends it.
             .header(CONTENT_TYPE, "application/json")
+            .headers(self.dress.headers.clone())
             .headers(headers);
+        if let Some(pace) = &self.pace {
+            pace.turn().await.map_err(|wait| self.paused(wait))?;
+        }
         let response =
             request.send().await.map_err(|error| fault::of_silence(error, &self.origin))?;
         let status = response.status();
-        if status.is_success() {
-            let body = http::read_capped(response, ask.bytes_max).await;
-            return body.map_err(|error| fault::of_body(error, &self.origin));
-        }
         let headers = response.headers().clone();
+        if status.is_success() {
+            self.pace.iter().for_each(|pace| pace.answered());
+            let body = http::read_capped(response, ask.bytes_max).await;
+            let body = body.map_err(|error| fault::of_body(error, &self.origin))?;
+            return Ok((headers, body));
+        }
         // The status says enough if the body cannot be had.
         let body = http::read_capped(response, fault::BODY_BYTES_MAX).await.unwrap_or_default();
-        let secrets = self.credential.secrets();
-        let refusal =
-            Refusal { status: status.as_u16(), headers: &headers, body: &body, secrets: &secrets };
-        Err(fault::of_refusal(&refusal, self.clock.now()))
+        let refusal = Refusal {
+            who: self.dress.who,
+            status: status.as_u16(),
+            headers: &headers,
+            body: &body,
+            secrets: &self.secrets(identity),
+        };
+        let fault = fault::of_refusal(&refusal, self.clock.now());
+        if let Some(pace) = self.pace.as_ref().filter(|_| status.as_u16() == 429) {
+            pace.refused(fault.error.retry_after);
+        }
+        Err(fault)
+    }
+
+    /// Not asked, since the host's budget is spent or it wants a pause.
+    fn paused(&self, wait: Duration) -> Fault {
+        let seconds = wait.as_secs().max(1);
+        let what = format!("{} is not asked for another {seconds} s", self.origin);
+        let mut error = SourceError::new(FaultClass::Throttled, what);
+        error.retry_after = Some(wait);
+        Fault::last(error)
     }
 
     /// `code: message` of an answer that says "200" and means something else.
-    pub(in crate::source) fn quote(&self, body: &[u8]) -> Option<String> {
-        fault::quote(body, &self.credential.secrets())
+    pub(in crate::source) async fn quote(&self, body: &[u8]) -> Option<String> {
+        let identity = self.credential.identity().await.ok()?;
+        fault::quote(body, &self.secrets(&identity))
+    }
+
+    /// The project's id, once it is known.
+    pub(in crate::source) fn project_id(&self) -> Option<&str> {
+        self.project.known()
     }
 }

@@ -11,11 +11,12 @@
 use std::{error::Error, io};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::HeaderMap;
+use reqwest::{Client, header::HeaderMap};
 use serde_json::Value;
+use url::Url;
 
 use crate::{
-    http::{self, BodyError},
+    http::{self, BodyError, Clients},
     source::{FaultClass, SourceError},
     text,
 };
@@ -31,7 +32,7 @@ const MESSAGE_BYTES_MAX: usize = 300;
 const CODE_BYTES_MAX: usize = 64;
 
 /// The gateway refuses signatures whose date is further from its own clock.
-const SKEW_MAX: SignedDuration = SignedDuration::from_mins(15);
+pub(in crate::source) const SKEW_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 /// Errors nest one or two deep; a body that goes on nesting is not searched further.
 const DEPTH_MAX: u32 = 4;
@@ -65,7 +66,16 @@ impl Fault {
         Self { error, retryable: false, code: String::new() }
     }
 
-    fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    /// Whether it is the identity itself that was refused, so that another one may do better.
+    pub(in crate::source) fn is_refused_identity(&self) -> bool {
+        self.error.class == FaultClass::Auth
+    }
+
+    /// The same with a cause.
+    pub(in crate::source) fn caused_by(
+        mut self,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
         self.error = self.error.caused_by(cause);
         self
     }
@@ -74,6 +84,8 @@ impl Fault {
 /// An answer that is not what was asked for.
 #[derive(Clone, Copy)]
 pub(in crate::source) struct Refusal<'a> {
+    /// Whose it is, as the beginning of a sentence.
+    pub(in crate::source) who: &'a str,
     /// The HTTP status.
     pub(in crate::source) status: u16,
     /// All headers.
@@ -86,7 +98,7 @@ pub(in crate::source) struct Refusal<'a> {
 
 /// Classifies a refusal that arrived at `now`.
 pub(in crate::source) fn of_refusal(refusal: &Refusal<'_>, now: Timestamp) -> Fault {
-    let Refusal { status, headers, body, secrets } = *refusal;
+    let Refusal { who, status, headers, body, secrets } = *refusal;
     let words = Words::find(body);
     let code = words.code.as_deref().unwrap_or_default();
     let message = words.message.as_deref().unwrap_or_default();
@@ -94,7 +106,7 @@ pub(in crate::source) fn of_refusal(refusal: &Refusal<'_>, now: Timestamp) -> Fa
     let skewed = date.is_some_and(|date| SKEW_MAX < date.duration_since(now).abs());
     let (class, retryable) = classify(status, code, Hints::new(message, skewed));
 
-    let mut what = vec![format!("the cloud answered {status}")];
+    let mut what = vec![format!("{who} answered {status}")];
     if !code.is_empty() {
         what.push(format!(" {}", safe(code, CODE_BYTES_MAX, secrets)));
     }
@@ -102,7 +114,7 @@ pub(in crate::source) fn of_refusal(refusal: &Refusal<'_>, now: Timestamp) -> Fa
         what.push(format!(": {}", safe(unquoted(message), MESSAGE_BYTES_MAX, secrets)));
     }
     if let (FaultClass::ClockSkew, Some(date)) = (class, date) {
-        what.push(format!("; its clock says {date:.0}, ours {now:.0}"));
+        what.push(format!("; {}", skew(date, now)));
     }
     let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
     if let Some(id) = id.or(words.request_id.as_deref()).filter(|id| !id.is_empty()) {
@@ -112,6 +124,24 @@ pub(in crate::source) fn of_refusal(refusal: &Refusal<'_>, now: Timestamp) -> Fa
     fault.error.retry_after = http::retry_after(headers, now);
     fault.code = safe(code, CODE_BYTES_MAX, secrets);
     fault
+}
+
+/// How far our clock is from the cloud's, in words.
+pub(in crate::source) fn skew(theirs: Timestamp, ours: Timestamp) -> String {
+    let off = ours.duration_since(theirs);
+    let side = if off.is_negative() { "behind" } else { "ahead of" };
+    format!("this host's clock is {:#} {side} the cloud's {theirs:.0}", off.abs())
+}
+
+/// The client of `clients` for `url`, which is built when it is first needed.
+///
+/// # Errors
+///
+/// When the host has no usable root certificates.
+pub(in crate::source) fn client(clients: &Clients, url: &Url) -> Result<Client, Fault> {
+    clients
+        .get(url)
+        .map_err(|error| Fault::new(FaultClass::Tls, false, "no TLS on this host").caused_by(error))
 }
 
 /// Classifies the lack of an answer from `origin`, which is a URL without its path.
@@ -263,7 +293,7 @@ pub(in crate::source) fn quote(body: &[u8], secrets: &[&str]) -> Option<String> 
 }
 
 /// The cloud's clock.
-fn server_date(headers: &HeaderMap) -> Option<Timestamp> {
+pub(in crate::source) fn server_date(headers: &HeaderMap) -> Option<Timestamp> {
     let date = headers.get("date")?.to_str().ok()?;
     Timestamp::try_from(httpdate::parse_http_date(date).ok()?).ok()
 }

@@ -1,19 +1,35 @@
 //! The keys that every source of this cloud has.
 
-use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
 
+use reqwest::{Certificate, Proxy};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
-use super::credential::{self, Auth, Credential};
-use crate::options::{self, OptionError};
+use super::{
+    credential::{self, Auth, Credential, Setting},
+    endpoint,
+    iam::Iam,
+    project::{Description, Project},
+    region,
+};
+use crate::{
+    http::{Clients, ca},
+    name::Name,
+    notice::SourceInfo,
+    options::{self, OptionError, SecretRef},
+    source::Build,
+};
 
 /// Rows asked for at a time: the documented default, asked for explicitly.
 const PAGE_SIZE_DEFAULT: u32 = 1000;
 
 /// The documentation names no limit. Beyond this, a page no longer fits the time for it.
 const PAGE_SIZE_MAX: u32 = 10_000;
+
+/// What `proxy` says to ignore that of the environment.
+const NO_PROXY: &str = "none";
 
 /// One service of the cloud.
 #[derive(Clone, Copy, Debug)]
@@ -26,16 +42,20 @@ pub(in crate::source) struct Service {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::source) struct Options {
-    /// For instance `cn-north-4`. Either this or `endpoint`.
+    /// For instance `cn-north-4`. This, or `endpoint`, or both.
     region: Option<String>,
-    /// Scheme, host and port of the service, for regions under another domain and for tests.
+    /// Scheme, host and port of the service, for private clouds and for tests.
     /// Default: the service's host in `region`.
     endpoint: Option<String>,
-    /// Allows an `http` endpoint that is not this host. Default: false.
+    /// The same of the identity service, which is asked for tokens and for a project's id.
+    /// Default: the one of `region`.
+    iam_endpoint: Option<String>,
+    /// Allows `http` endpoints that are not this host. Default: false.
     #[serde(default)]
     insecure: bool,
-    /// The project's id in that region: 32 hexadecimal digits.
-    project_id: String,
+    /// The project's id in that region: 32 hexadecimal digits. Default: the id of the project
+    /// that is named like the region, which the identity service knows.
+    project_id: Option<String>,
     /// Rows asked for at a time, 1 to 10000. Default: 1000.
     #[serde(default = "page_size_default")]
     #[schemars(range(min = 1, max = 10_000))]
@@ -44,6 +64,11 @@ pub(in crate::source) struct Options {
     /// Default: true.
     #[serde(default = "check_total_default")]
     check_total: bool,
+    /// An HTTP proxy, such as `http://proxy.example:3128`, or `none`. Default: the one that
+    /// `HTTPS_PROXY` and its like name.
+    proxy: Option<SecretRef>,
+    /// PEM file of certificates to trust beside those of the host.
+    ca_file: Option<PathBuf>,
     /// Who we are to the cloud.
     #[schemars(with = "Auth")]
     auth: toml::Table,
@@ -63,34 +88,38 @@ pub(in crate::source) struct Checked {
     /// Empty if only an endpoint was given.
     pub(in crate::source) region: String,
     pub(in crate::source) endpoint: Url,
-    /// 1 to 64 letters, digits, `_` and `-`: it can stand in a path as it is.
-    pub(in crate::source) project_id: String,
+    pub(in crate::source) project: Project,
     pub(in crate::source) page_size: u32,
     pub(in crate::source) check_total: bool,
     pub(in crate::source) credential: Box<dyn Credential>,
+    pub(in crate::source) clients: Clients,
 }
 
-/// Reads the table, applies the rules documented on each key, and reads the secrets.
+impl Checked {
+    /// What a source of this `kind` says of itself.
+    pub(in crate::source) fn describe(&self, name: Name, kind: &str) -> Description {
+        Description::new(SourceInfo {
+            name,
+            kind: kind.to_owned(),
+            region: self.region.clone(),
+            project_id: self.project.known().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// Reads the table of `build`, applies the rules documented on each key, and reads the secrets.
 ///
 /// # Errors
 ///
 /// The first problem, with its key.
 pub(in crate::source) fn check(
-    table: toml::Table,
+    build: &mut Build,
     service: Service,
 ) -> Result<Checked, OptionError> {
-    let raw: Options = options::parse(table)?;
-    let endpoint = match (&raw.region, &raw.endpoint) {
-        (Some(region), None) => endpoint_of(service, region)?,
-        (None, Some(endpoint)) => check_endpoint(endpoint, raw.insecure)?,
-        (None, None) => {
-            return Err(OptionError::new("region", "is required, or `endpoint` in its place"));
-        }
-        (Some(_), Some(_)) => {
-            return Err(OptionError::new("endpoint", "excludes `region`; leave out one of them"));
-        }
-    };
-    if !is_word(&raw.project_id, |byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+    let raw: Options = options::parse(std::mem::take(&mut build.options))?;
+    let region = raw.region.clone().unwrap_or_default();
+    let (ours, iam) = places(&raw, service)?;
+    if raw.project_id.as_deref().is_some_and(|id| !is_project_id(id)) {
         let problem = "must be the project's id, 32 hexadecimal digits as a rule, and at most 64 \
                        letters, digits, `_` and `-`";
         return Err(OptionError::new("project_id", problem));
@@ -99,73 +128,115 @@ pub(in crate::source) fn check(
         let problem = format!("must be between 1 and {PAGE_SIZE_MAX}");
         return Err(OptionError::new("page_size", problem));
     }
+    let clients = clients(raw.proxy.as_ref(), raw.ca_file.as_deref(), &build.clients)?;
+    let iam = iam.map(|url| Iam::new(url, clients.clone(), build.clock.clone()));
+    let setting = Setting {
+        clock: build.clock.clone(),
+        clients: clients.clone(),
+        iam,
+        region: region.clone(),
+        project_id: raw.project_id.clone(),
+    };
+    let credential = credential::build(raw.auth, &setting)?;
     Ok(Checked {
-        region: raw.region.unwrap_or_default(),
-        endpoint,
-        project_id: raw.project_id,
+        project: Project::new(raw.project_id, &setting)?,
+        region,
+        endpoint: ours,
         page_size: raw.page_size,
         check_total: raw.check_total,
-        credential: credential::build(raw.auth)?,
+        credential,
+        clients,
     })
 }
 
-/// Every region of the public cloud follows one pattern; the European one is under another
-/// domain and needs `endpoint`.
-fn endpoint_of(service: Service, region: &str) -> Result<Url, OptionError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let url = Url::parse(&format!("https://{}.{region}.myhuaweicloud.com", service.host));
-    url.ok()
-        .filter(|_| is_word(region, plain))
-        .ok_or_else(|| OptionError::new("region", "must be a region's id, such as \"cn-north-4\""))
+/// The identity service of a region of the public cloud, asked by `clients`.
+pub(in crate::source) fn iam_of(region: &str, clients: &Clients, build: &Build) -> Option<Iam> {
+    Some(Iam::new(region::iam(region)?, clients.clone(), build.clock.clone()))
 }
 
-fn is_word(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+/// Where the service is, and the identity service if that is known.
+fn places(raw: &Options, service: Service) -> Result<(Url, Option<Url>), OptionError> {
+    let wrong = || OptionError::new("region", "must be a region's id, such as \"cn-north-4\"");
+    let of = |region: &Option<String>, find: &dyn Fn(&str) -> Option<Url>| {
+        region.as_deref().map(|region| find(region).ok_or_else(wrong)).transpose()
+    };
+    let ours = of(&raw.region, &|region| region::endpoint(service.host, region))?;
+    let iam = of(&raw.region, &region::iam)?;
+    let written = |key: &str, text: &Option<String>| {
+        text.as_deref().map(|text| endpoint::check(key, text, raw.insecure)).transpose()
+    };
+    let ours = written("endpoint", &raw.endpoint)?.or(ours);
+    let ours =
+        ours.ok_or_else(|| OptionError::new("region", "is required, or `endpoint` in its place"))?;
+    Ok((ours, written("iam_endpoint", &raw.iam_endpoint)?.or(iam)))
 }
 
-fn check_endpoint(text: &str, insecure: bool) -> Result<Url, OptionError> {
+/// The process's clients, or some of the source's own where it has a proxy or certificates.
+///
+/// # Errors
+///
+/// What is wrong with `proxy` or `ca_file`.
+pub(in crate::source) fn clients(
+    proxy: Option<&SecretRef>,
+    ca_file: Option<&Path>,
+    shared: &Clients,
+) -> Result<Clients, OptionError> {
+    let mut clients = shared.clone();
+    if let Some(path) = ca_file {
+        let wrong = |problem| OptionError::new("ca_file", problem);
+        let roots = ca::read(path).map_err(wrong)?;
+        let roots = roots.iter().map(|root| Certificate::from_der(root));
+        let roots = roots.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
+        clients = clients.also_trusting(roots);
+    }
+    let Some(place) = proxy else { return Ok(clients) };
+    let wrong = |problem: String| OptionError::new("proxy", problem);
+    let text = place.read().map_err(wrong)?;
+    if text.expose() == NO_PROXY {
+        return Ok(clients.direct());
+    }
     // Never repeats the text: it may hold a password.
-    let wrong = |problem: &str| OptionError::new("endpoint", problem);
-    let shape =
-        "must be scheme and host alone, such as \"https://kms.cn-north-4.myhuaweicloud.com\"";
-    let url = Url::parse(text).map_err(|_| wrong(shape))?;
-    let bare = url.username().is_empty()
-        && url.password().is_none()
-        && matches!(url.path(), "" | "/")
-        && url.query().is_none()
-        && url.fragment().is_none();
-    match url.scheme() {
-        "https" if bare => Ok(url),
-        "http" if bare && (insecure || is_loopback(&url)) => Ok(url),
-        "http" if bare => Err(wrong(
-            "must be https: over http anyone on the way can read the list; \
-             `insecure = true` allows it all the same",
-        )),
-        _ => Err(wrong(shape)),
+    let shape = || wrong("must be \"none\" or a URL such as \"http://proxy.example:3128\"".into());
+    let url = Url::parse(text.expose()).map_err(|_| shape())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(shape());
     }
+    Ok(clients.through(Proxy::all(url).map_err(|_| shape())?))
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
-        None => false,
-    }
+/// Whether it can stand in a path as it is.
+pub(in crate::source) fn is_project_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::clock::FixedClock;
 
     const KMS: Service = Service { host: "kms" };
+
+    fn read(table: &str) -> Result<Checked, OptionError> {
+        let mut build = Build {
+            name: Name::parse("prod").unwrap(),
+            options: table.parse().unwrap(),
+            clock: Arc::new(FixedClock(Timestamp::UNIX_EPOCH)),
+            clients: Clients::default(),
+        };
+        check(&mut build, KMS)
+    }
 
     const AUTH: &str = "auth = { kind = 'token', token = 't' }";
 
     #[track_caller]
     fn endpoint(keys: &str, expected: &str) {
         let table = format!("project_id = 'p1'\n{AUTH}\n{keys}");
-        let actual = match check(table.parse().unwrap(), KMS) {
+        let actual = match read(&table) {
             Ok(checked) => checked.endpoint.to_string(),
             Err(error) => error.to_string(),
         };
@@ -176,9 +247,9 @@ mod tests {
     fn an_endpoint_is_given_or_follows_from_the_region() {
         endpoint("region = 'cn-north-4'", "https://kms.cn-north-4.myhuaweicloud.com/");
         endpoint("endpoint = 'https://kms.example'", "https://kms.example/");
+        endpoint("region = 'a'\nendpoint = 'https://kms.example'", "https://kms.example/");
         endpoint("endpoint = 'https://kms.example:8443/'", "https://kms.example:8443/");
         endpoint("", "region: is required, or `endpoint` in its place");
-        endpoint("region = 'a'\nendpoint = 'https://b'", "endpoint: excludes `region`");
         for region in ["", "a/b", "evil.example#", "CN", "a b", "-@x"] {
             endpoint(&format!("region = '{region}'"), "region: must be a region's id");
         }
@@ -202,14 +273,24 @@ mod tests {
     #[track_caller]
     fn refused(keys: &str, expected: &str) {
         let table = format!("region = 'cn-north-4'\n{keys}");
-        let error = check(table.parse().unwrap(), KMS).expect_err(keys);
+        let error = read(&table).expect_err(keys);
         assert!(error.to_string().starts_with(expected), "{keys}: {error}");
     }
 
     #[test]
     fn each_mistake_is_named_by_its_key() {
-        refused(AUTH, "project_id: is required");
         refused("project_id = 'p1'", "auth: is required");
+        refused("ca_file = '/does/not/exist'\nauth = {}", "ca_file: cannot read /does/not/exist");
+        refused("iam_endpoint = 'http://iam.example'\nauth = {}", "iam_endpoint: must be https");
+        for proxy in ["", "proxy", "ftp://p", "socks5://p:1080"] {
+            refused(&format!("proxy = '{proxy}'\nauth = {{}}"), "proxy: must be \"none\" or a URL");
+        }
+        let error = read(&format!("endpoint = 'https://kms.example'\n{AUTH}")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "project_id: is required, or `region` to look it up by; `iam_endpoint` if it is not \
+             in the public cloud"
+        );
         refused("project_id = 'p1'\nauth = {}", "auth.kind: is required; known kinds are");
         refused("project_id = 'p1'\nauth = 'x'", "auth: invalid type");
         for id in ["", "a/b", "..", "a?b", "%2e", "p 1", &"x".repeat(65)] {

@@ -5,6 +5,8 @@
 //! ends the walk too, since older editions of some services ignore `offset` and would repeat
 //! themselves for ever.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 
 use super::{
@@ -57,12 +59,12 @@ pub(in crate::source) struct Page {
 }
 
 /// One list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::source) struct List {
     /// As [`Ask::path`].
     pub(in crate::source) path: &'static str,
     /// What is asked for beside `limit` and `offset`.
-    pub(in crate::source) query: &'static [(&'static str, &'static str)],
+    pub(in crate::source) query: Vec<(&'static str, String)>,
     pub(in crate::source) read: Read,
     pub(in crate::source) page_size: u32,
     /// Whether the list's own count is believed.
@@ -108,6 +110,23 @@ impl List {
         Ok(Walk { pages, rows, end, totals })
     }
 
+    /// Reads the beginning of the list: one page, asked for once.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`].
+    pub(in crate::source) async fn first_page(&self, client: &Client) -> Result<Page, Fault> {
+        let mut sift = Sift::new(Arc::default());
+        sift.begin_walk();
+        let limit = self.page_size.to_string();
+        let mut query = vec![("limit", limit.as_str()), ("offset", "0")];
+        query.extend(self.query.iter().map(|(key, value)| (*key, value.as_str())));
+        let bytes_max = self.limits.page_bytes;
+        let ask = Ask { method: Method::GET, path: self.path, query: &query, bytes_max };
+        let body = client.try_once(&ask).await?;
+        self.take(client, &body, 0, (&mut sift, &mut 0)).await
+    }
+
     /// The page that begins after `offset` rows, and how many of its rows this walk had not met,
     /// counted over all tries: one that breaks off half-way leaves its rows with `sift`.
     async fn page(
@@ -118,7 +137,7 @@ impl List {
     ) -> Result<(Page, u64), SourceError> {
         let (limit, from) = (self.page_size.to_string(), offset.to_string());
         let mut query = vec![("limit", limit.as_str()), ("offset", from.as_str())];
-        query.extend_from_slice(self.query);
+        query.extend(self.query.iter().map(|(key, value)| (*key, value.as_str())));
         let ask = Ask {
             method: Method::GET,
             path: self.path,
@@ -129,7 +148,7 @@ impl List {
         let mut tries = 0;
         loop {
             let fault = match client.try_once(&ask).await {
-                Ok(body) => match self.take(client, &body, offset, (sift, &mut fresh)) {
+                Ok(body) => match self.take(client, &body, offset, (sift, &mut fresh)).await {
                     Ok(page) => return Ok((page, fresh)),
                     Err(fault) => fault,
                 },
@@ -142,7 +161,7 @@ impl List {
     }
 
     /// Hands the rows of a page to `sift`, and adds to `fresh` those that this walk met first.
-    fn take(
+    async fn take(
         &self,
         client: &Client,
         body: &[u8],
@@ -167,7 +186,7 @@ impl List {
         if page.list || page.total.is_some_and(|total| total <= offset) {
             return Ok(page);
         }
-        let quoted = client.quote(body);
+        let quoted = client.quote(body).await;
         let quoted = quoted.map(|quoted| format!(", but says {quoted}")).unwrap_or_default();
         Err(odd(false, format!("the answer holds no tasks{quoted}")))
     }

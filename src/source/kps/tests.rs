@@ -2,7 +2,6 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use self::server::{Asked, Server, task};
 use super::*;
 use crate::{
     clock::{Clock, FixedClock},
@@ -16,10 +15,11 @@ use crate::{
             fault::Fault,
             walk::Limits,
         },
+        peer::{Asked, Server, task},
     },
 };
 
-mod server;
+mod classes;
 mod trouble;
 mod walks;
 

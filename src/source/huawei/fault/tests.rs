@@ -15,9 +15,8 @@ impl reqwest::dns::Resolve for Nobody {
 #[tokio::test]
 async fn a_name_that_is_not_found_is_told_from_a_broken_connection() {
     // Installs the process's TLS provider, which any client needs.
-    http::Clients::default().get(&"http://localhost".parse().unwrap()).unwrap();
-    let client =
-        reqwest::Client::builder().tls_certs_only([]).dns_resolver(Nobody).build().unwrap();
+    Clients::default().get(&"http://localhost".parse().unwrap()).unwrap();
+    let client = Client::builder().tls_certs_only([]).dns_resolver(Nobody).build().unwrap();
     let error = client.get("http://kms.example/v3/s3cret").send().await.unwrap_err();
     let fault = of_silence(error, "http://kms.example");
     assert_eq!(fault.error.class, FaultClass::Dns);
@@ -39,7 +38,8 @@ fn fault(status: u16, headers: &[(&'static str, &str)], body: &str) -> Fault {
         .collect();
     let secrets = ["AKFAKEFAKEFAKEFAKE01", "tok3n"];
     let body = body.as_bytes();
-    of_refusal(&Refusal { status, headers: &headers, body, secrets: &secrets }, now())
+    let who = "the cloud";
+    of_refusal(&Refusal { who, status, headers: &headers, body, secrets: &secrets }, now())
 }
 
 /// Expectation: the class, and `retry` or `stop`.
@@ -201,7 +201,7 @@ fn a_clock_that_is_off_is_told_from_bad_credentials_by_the_answers_date() {
     let skewed = fault(401, &[("date", "Mon, 23 Nov 2026 12:00:00 GMT")], "{}");
     assert_eq!(
         skewed.error.to_string(),
-        "the cloud answered 401; its clock says 2026-11-23T12:00:00Z, ours 2026-11-23T10:00:00Z"
+        "the cloud answered 401; this host's clock is 2h behind the cloud's 2026-11-23T12:00:00Z"
     );
 }
 

@@ -5,10 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{
-    server::{Asked, Server, answer, ok, slice},
-    *,
-};
+use super::*;
+use crate::source::peer::{Asked, Server, answer, ok, slice};
 
 #[tokio::test]
 async fn a_throttled_page_is_asked_for_again() {

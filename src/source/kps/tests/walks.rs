@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    server::{Asked, Server, answer, ok, slice, task},
-    *,
-};
+use super::*;
+use crate::source::peer::{Asked, Server, answer, ok, slice, task};
 
 /// The example of the service's documentation.
 const EXAMPLE: &str = include_str!("../../../../tests/vectors/failed-tasks-example.json");

@@ -1,4 +1,4 @@
-//! The operator's own certificate authority, for receivers inside a company.
+//! The operator's own certificate authority, for receivers and proxies inside a company.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// # Errors
 ///
 /// A sentence that names the file.
-pub(super) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("cannot read {}: {error}", path.display());
     if FILE_BYTES_MAX < fs::metadata(path).map_err(|error| failed(&error))?.len() {
         return Err(format!("{} is longer than a list of certificates (1 MiB)", path.display()));

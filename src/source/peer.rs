@@ -14,10 +14,10 @@ use tokio::{
 
 /// One request that arrived.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) head: String,
-    pub(super) limit: usize,
-    pub(super) offset: usize,
+pub(in crate::source) struct Asked {
+    pub(in crate::source) head: String,
+    pub(in crate::source) limit: usize,
+    pub(in crate::source) offset: usize,
 }
 
 impl Asked {
@@ -27,12 +27,16 @@ impl Asked {
             let pairs = target.split(['?', '&']).filter_map(|pair| pair.split_once('='));
             pairs.into_iter().find(|(key, _)| *key == name).and_then(|(_, n)| n.parse().ok())
         };
-        let limit = number("limit").expect("limit is sent");
-        let offset = number("offset").expect("offset is sent");
-        Self { head, limit, offset }
+        let number = |name: &str| number(name).unwrap_or_default();
+        Self { limit: number("limit"), offset: number("offset"), head }
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    /// Path and query.
+    pub(in crate::source) fn target(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap_or_default()
+    }
+
+    pub(in crate::source) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -41,14 +45,14 @@ impl Asked {
 }
 
 /// Answers each request by calling a script with its number, from 0 on. Ends with the test.
-pub(super) struct Server {
-    pub(super) origin: String,
+pub(in crate::source) struct Server {
+    pub(in crate::source) origin: String,
     asked: Arc<Mutex<Vec<Asked>>>,
     _task: JoinSet<()>,
 }
 
 impl Server {
-    pub(super) async fn start(
+    pub(in crate::source) async fn start(
         mut script: impl FnMut(usize, &Asked) -> Vec<u8> + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -72,12 +76,12 @@ impl Server {
         Self { origin, asked, _task: task }
     }
 
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(in crate::source) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The offsets asked for, in order.
-    pub(super) fn offsets(&self) -> Vec<usize> {
+    pub(in crate::source) fn offsets(&self) -> Vec<usize> {
         self.asked().iter().map(|asked| asked.offset).collect()
     }
 }
@@ -91,18 +95,18 @@ async fn read_head(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// An answer with a body. `headers` are lines that end in `\r\n`.
-pub(super) fn answer(status: u16, headers: &str, body: &str) -> Vec<u8> {
+pub(in crate::source) fn answer(status: u16, headers: &str, body: &str) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status} Word\r\n{headers}connection: close\r\n");
     write!(text, "content-length: {}\r\n\r\n{body}", body.len()).unwrap();
     text.into_bytes()
 }
 
-pub(super) fn ok(body: &Value) -> Vec<u8> {
+pub(in crate::source) fn ok(body: &Value) -> Vec<u8> {
     answer(200, "content-type: application/json\r\n", &body.to_string())
 }
 
 /// A row with the id `id`.
-pub(super) fn task(id: usize) -> Value {
+pub(in crate::source) fn task(id: usize) -> Value {
     json!({
         "task_id": format!("task-{id}"), "operate_type": "FAILED_RESET",
         "task_time": "1523342130000", "task_error_code": null, "server_name": "web",
@@ -110,6 +114,6 @@ pub(super) fn task(id: usize) -> Value {
 }
 
 /// The page that a well-behaved list of `rows` gives, with at most `cap` rows.
-pub(super) fn slice(rows: &[Value], asked: &Asked, cap: usize) -> Vec<Value> {
+pub(in crate::source) fn slice(rows: &[Value], asked: &Asked, cap: usize) -> Vec<Value> {
     rows.iter().skip(asked.offset).take(asked.limit.min(cap)).cloned().collect()
 }

@@ -1,0 +1,84 @@
+//! `taskbell doctor`: everything that has to be right, looked at once.
+//!
+//! It sends nothing to any sink and leaves the store as it is, so it may run beside the daemon.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    Output,
+    findings::{Findings, Line, Mark},
+    out,
+};
+use crate::{
+    app,
+    config::{Config, ConfigError},
+    exit::Exit,
+    http::environment_proxy,
+    store::{self, Store},
+    worker::Worker,
+};
+
+mod disk;
+mod limits;
+
+/// Runs every check. An unusable config is a finding, too: what is right about the host is then
+/// still worth knowing.
+pub(super) async fn run(config: Result<&Config, &ConfigError>, output: Output) -> Exit {
+    let mut findings = Findings::new();
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            unusable(&mut findings, error);
+            return findings.print(output, Some(&Value::Null));
+        }
+    };
+    for warning in &config.warnings {
+        let line = Line::new(("config", "warning"), Mark::Warning, warning.to_string(), "");
+        findings.push(line, Exit::Done);
+    }
+    let store: Arc<dyn Store> = match store::open_memory().await {
+        Ok(store) => Arc::new(store),
+        Err(error) => return out::fail(&error, None, Exit::Failed),
+    };
+    let worker = match app::worker(config, store) {
+        Ok(worker) => Some(worker),
+        Err(error) => {
+            unusable(&mut findings, &error);
+            None
+        }
+    };
+    disk::examine(&config.store.path, &mut findings).await;
+    limits::examine(config, &mut findings);
+    if let Some(proxy) = environment_proxy("https") {
+        let detail = format!("{proxy} is used unless NO_PROXY or a source's proxy says otherwise");
+        findings.push(Line::good(("host", "proxy"), detail), Exit::Done);
+    }
+    let Some(worker) = worker else { return findings.print(output, Some(&Value::Null)) };
+    findings.go_online(&worker).await;
+    findings.print(output, Some(&policy(&worker)))
+}
+
+fn unusable(findings: &mut Findings, error: &ConfigError) {
+    let detail = crate::http::Chain(error).to_string();
+    let line = Line::new(
+        ("config", "spelling"),
+        Mark::Failed,
+        detail.trim(),
+        "Correct the config; what depends on it was not looked at.",
+    );
+    findings.push(line, Exit::ConfigInvalid);
+}
+
+/// The least-privilege policy for all sources, as the console's JSON editor takes it.
+fn policy(worker: &Worker) -> Value {
+    let actions = worker.sources.iter().flat_map(|watched| watched.source.actions());
+    let mut actions: Vec<&str> = actions.collect();
+    actions.sort_unstable();
+    actions.dedup();
+    if actions.is_empty() {
+        return Value::Null;
+    }
+    json!({ "Version": "1.1", "Statement": [{ "Effect": "Allow", "Action": actions }] })
+}

@@ -1,0 +1,73 @@
+//! `kind = "agency"`: the agency of another account, taken on with an identity of our own.
+//!
+//! So one identity watches many accounts, and none of them hands out a key.
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    Auth, Built, Credential, Setting, build_at,
+    renewing::{Fetch, Fetched, Renewing},
+};
+use crate::{
+    options::OptionError,
+    source::huawei::{
+        fault::Fault,
+        iam::{Agency, Iam},
+    },
+};
+
+/// As the operator writes it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    /// The name of the account that the agency is in.
+    domain: String,
+    /// The agency's name.
+    agency: String,
+    /// Who we are to begin with: an `auth` table of any other kind. Needs the permission
+    /// "Agent Operator".
+    #[schemars(with = "Auth")]
+    base: toml::Table,
+}
+
+pub(super) fn build(options: Options, setting: &Setting) -> Built {
+    for (key, value) in [("domain", &options.domain), ("agency", &options.agency)] {
+        if value.is_empty() {
+            return Err(OptionError::new(key, "is empty"));
+        }
+    }
+    if options.base.get("kind").and_then(toml::Value::as_str) == Some("agency") {
+        return Err(OptionError::new("base.kind", "must be another kind than agency"));
+    }
+    let iam = setting.iam()?;
+    // The project is one of the other account.
+    let own = Setting { project_id: None, ..setting.clone() };
+    let base = build_at("base", options.base, &own)?;
+    let agency = Agency { domain: options.domain, name: options.agency };
+    Ok(Box::new(Renewing::new(Assumed { iam, agency, base }, setting.clock.clone())))
+}
+
+#[derive(Debug)]
+struct Assumed {
+    iam: Iam,
+    agency: Agency,
+    base: Box<dyn Credential>,
+}
+
+#[async_trait]
+impl Fetch for Assumed {
+    async fn fetch(&self) -> Result<Fetched, Fault> {
+        let base = self.base.identity().await?;
+        let first = self.iam.take_on(&self.agency, &base).await;
+        let (identity, expires_at) = match first {
+            Err(fault) if fault.is_refused_identity() => match self.base.renew(&base).await? {
+                Some(base) => self.iam.take_on(&self.agency, &base).await?,
+                None => return Err(fault),
+            },
+            other => other?,
+        };
+        Ok(Fetched { identity, expires_at })
+    }
+}

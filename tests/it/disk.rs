@@ -1,0 +1,154 @@
+//! A disk that takes no more, or fails: the daemon ends with 74 and a clear message, nothing that
+//! it could not record is sent, and once there is space again nothing is missing.
+
+use std::{fs, process::Stdio, time::Duration};
+
+use crate::{
+    power::{Mounted, strace_is_possible},
+    stage::{Daemon, Stage},
+};
+
+async fn stage() -> Stage {
+    let stage = Stage::new("max_items = 1, wait = \"0s\"").await;
+    stage.edit("interval = \"5s\"", "interval = \"1s\"");
+    stage.edit("timeout = \"4s\"", "timeout = \"1s\"");
+    stage
+}
+
+/// The daemon ends as documented, and sends nothing more than the `before` notices.
+async fn judge(stage: &Stage, daemon: Daemon, before: usize, why: &str) {
+    let status = daemon.ended().await;
+    assert_eq!(status.code(), Some(74), "{why}");
+    let log = fs::read_to_string(stage.log()).unwrap();
+    let last = log.lines().last().unwrap_or_default();
+    assert!(last.contains("the store failed; stopping"), "{why}: {log}");
+    assert!(last.contains("could not be made durable"), "{why}: {last}");
+    assert!(!log.contains("panicked"), "{why}: {log}");
+    assert_eq!(stage.told().len(), before, "{why}: sent after the disk had failed");
+}
+
+/// Each failure was told, under one id and with the same bytes.
+async fn all_is_told(stage: &Stage, ids: &[String], why: &str) {
+    stage.finish().await;
+    let told = stage.told();
+    for id in ids {
+        let mut bodies: Vec<_> = told
+            .iter()
+            .filter(|(_, ids)| ids.contains(id))
+            .map(|(arrival, _)| (&arrival.id, &arrival.body))
+            .collect();
+        bodies.sort();
+        bodies.dedup();
+        assert_eq!(bodies.len(), 1, "{why}: {id}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_the_daemon_and_loses_nothing() {
+    let stage = stage().await;
+    let place = stage.store().with_file_name("small");
+    let disk = match Mounted::new(&place, &["-t", "tmpfs", "-o", "size=1m", "tmpfs"]) {
+        Ok(disk) => disk,
+        Err(reason) => {
+            println!("DID NOT RUN: no file system can be mounted here: {}", reason.trim());
+            return;
+        }
+    };
+    let store = disk.at.join("store");
+    stage.edit(&stage.store().display().to_string(), &store.display().to_string());
+    let daemon = stage.daemon();
+    stage.see("the baseline", |stage| !stage.chat.received().is_empty()).await;
+    let first = stage.fail("before.");
+    stage.see("the first one", |stage| stage.told().len() == 1).await;
+    // Fill what is left, to the last byte.
+    let ballast = disk.at.join("ballast");
+    let mut size: usize = 1024 * 1024;
+    let mut file = fs::File::create(&ballast).unwrap();
+    while 0 < size {
+        if std::io::Write::write_all(&mut file, &vec![0; size]).is_err() {
+            size /= 2;
+        }
+    }
+    drop(file);
+    let before = stage.told().len();
+    // A commit that still fits into its last page is no test: give it more than a page.
+    let more: Vec<String> = (0..40).map(|nth| stage.fail(&format!("full-{nth}."))).collect();
+    judge(&stage, daemon, before, "a full disk").await;
+    let again = stage.run(&["once"]).await;
+    assert_eq!(again.status.code(), Some(74), "still full: {again:?}");
+    let text = String::from_utf8(again.stderr).unwrap();
+    assert!(text.contains("No space left on device"), "{text}");
+    fs::remove_file(&ballast).unwrap();
+    all_is_told(&stage, &[&[first], &more[..]].concat(), "a full disk").await;
+}
+
+/// strace lets each of these calls on the store's file fail from now on.
+fn failing(daemon: &Daemon, stage: &Stage, call: &str, error: &str) -> std::process::Child {
+    let mut strace = std::process::Command::new("strace");
+    let pid = daemon.pid().as_raw_nonzero().to_string();
+    let (what, inject) = (format!("trace={call}"), format!("inject={call}:error={error}"));
+    strace.args(["-f", "-o", "/dev/null", "-e", &what, "-e", &inject, "-p", &pid, "-P"]);
+    strace.arg(fs::canonicalize(stage.store()).unwrap().join("db"));
+    strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Whether strace has every thread of the daemon.
+fn is_traced(daemon: &Daemon) -> bool {
+    let threads = fs::read_dir(format!("/proc/{}/task", daemon.pid().as_raw_nonzero())).unwrap();
+    threads.into_iter().all(|thread| {
+        let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
+        let tracer = status.lines().find(|line| line.starts_with("TracerPid:"));
+        tracer.is_some_and(|line| !line.ends_with("\t0"))
+    })
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_under_the_daemon_ends_it_and_loses_nothing() {
+    if !strace_is_possible() {
+        println!("DID NOT RUN: strace is not installed or may not trace");
+        return;
+    }
+    for (call, error) in
+        [("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("fdatasync", "EIO"), ("fdatasync", "ENOSPC")]
+    {
+        let why = format!("{call} fails with {error}");
+        let stage = stage().await;
+        let daemon = stage.daemon();
+        stage.see("the baseline", |stage| !stage.chat.received().is_empty()).await;
+        let first = stage.fail("before.");
+        stage.see("the first one", |stage| stage.told().len() == 1).await;
+        let mut strace = failing(&daemon, &stage, call, error);
+        while !is_traced(&daemon) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let second = stage.fail("meanwhile.");
+        judge(&stage, daemon, 1, &why).await;
+        strace.wait().unwrap();
+        all_is_told(&stage, &[first, second], &why).await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_is_74_and_is_untouched() {
+    if !strace_is_possible() {
+        println!("DID NOT RUN: strace is not installed or may not trace");
+        return;
+    }
+    let stage = stage().await;
+    stage.run(&["once"]).await;
+    let id = stage.fail("web-01.");
+    for error in ["EIO", "ENOSPC", "EACCES", "EMFILE"] {
+        let mut strace = std::process::Command::new("strace");
+        let inject = format!("inject=openat:error={error}");
+        strace.args(["-f", "-o", "/dev/null", "-e", "trace=openat", "-e", &inject, "-P"]);
+        strace.arg(fs::canonicalize(stage.store()).unwrap().join("db"));
+        let command = stage.command(&["once"]);
+        strace.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+        let output = tokio::task::spawn_blocking(move || strace.output().unwrap()).await.unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(74), "{error}: {text}");
+        assert!(text.contains("the store is not usable"), "{error}: {text}");
+        assert!(!text.contains("panicked"), "{error}: {text}");
+    }
+    all_is_told(&stage, &[id], "opened again").await;
+}
