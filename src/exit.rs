@@ -30,6 +30,50 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All of them, in ascending order of severity.
+    pub const ALL: [Self; 10] = [
+        Self::Done,
+        Self::NewFailures,
+        Self::Failed,
+        Self::Usage,
+        Self::Pending,
+        Self::SourceUnavailable,
+        Self::CredentialsRefused,
+        Self::StoreHeld,
+        Self::StoreUnusable,
+        Self::ConfigInvalid,
+    ];
+
+    /// What it means, and what a script may do about it.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "Done.",
+            Self::NewFailures => {
+                "Done, and new failures were told. Only with `once --detailed-exitcode`."
+            }
+            Self::Failed => {
+                "Something else failed, or a check did not hold: `check --deny-warnings`, \
+                 `route test --verify-sinks`, `config diff`, `sink test`, `state verify`."
+            }
+            Self::Usage => "The command was called wrongly.",
+            Self::Pending => {
+                "Everything is committed, but deliveries are pending. The next run tries again."
+            }
+            Self::SourceUnavailable => {
+                "A source could not be reached, or its poll was incomplete. Others were polled."
+            }
+            Self::CredentialsRefused => {
+                "The cloud refused the credentials, or they may not read the list."
+            }
+            Self::StoreHeld => "Another process holds the store. Nothing was done.",
+            Self::StoreUnusable => {
+                "The store cannot be read, or its disk does not keep what is written."
+            }
+            Self::ConfigInvalid => "The config is wrong, or a secret that it names is not there.",
+        }
+    }
+
     /// The number.
     #[must_use]
     pub fn code(self) -> u8 {
@@ -87,6 +131,15 @@ impl From<&ConfigError> for Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_are_listed_in_the_order_of_severity() {
+        assert!(Exit::ALL.is_sorted());
+        let mut codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Exit::ALL.len());
+    }
 
     #[test]
     fn the_most_serious_one_wins() {

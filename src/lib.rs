@@ -13,6 +13,7 @@ pub mod failure;
 pub mod heartbeat;
 pub mod http;
 pub mod huawei;
+pub mod journal;
 pub mod message;
 pub mod name;
 pub mod notice;

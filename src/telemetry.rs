@@ -26,8 +26,10 @@ use tracing_subscriber::{
 use crate::options;
 
 mod fields;
+mod journal;
 
 use fields::SafeFields;
+use journal::Journal;
 
 /// Chooses what is shown, instead of the command line: `taskbell=debug,hyper=info`.
 pub const FILTER_VARIABLE: &str = "TASKBELL_LOG";
@@ -35,25 +37,25 @@ pub const FILTER_VARIABLE: &str = "TASKBELL_LOG";
 /// How a line looks.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum LogFormat {
-    /// Time, level, spans, message and fields, for people.
+    /// Time, level, spans, message and fields, for people
     #[default]
     Text,
-    /// One JSON object a line, for programs.
+    /// One JSON object a line, for programs
     Json,
-    /// As text, with the priority in front as systemd reads it and without the time, which the
-    /// journal adds.
+    /// For the systemd journal: every field as one of its own, or, where standard error is a pipe,
+    /// as text with the priority in front
     Journald,
 }
 
 /// Whether text has colours.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR` is set
     #[default]
     Auto,
-    /// Also in a file or a pipe.
+    /// Also in a file or a pipe
     Always,
-    /// Nowhere.
+    /// Nowhere
     Never,
 }
 
@@ -113,8 +115,12 @@ pub fn init(logging: Logging) -> Result<(), LogError> {
             !plain && io::stderr().is_terminal()
         }
     };
-    tracing::subscriber::set_global_default(subscriber(logging.format, color, filter, io::stderr))
-        .map_err(LogError::Twice)
+    let journal = (logging.format == LogFormat::Journald).then(Journal::if_stderr_is_one).flatten();
+    let subscriber = match journal {
+        Some(journal) => Box::new(tracing_subscriber::registry().with(filter).with(journal)),
+        None => subscriber(logging.format, color, filter, io::stderr),
+    };
+    tracing::subscriber::set_global_default(subscriber).map_err(LogError::Twice)
 }
 
 /// What is shown: what the variable says, or our own at `level` and libraries at most at `WARN`.
@@ -154,6 +160,16 @@ where
     }
 }
 
+/// What syslog calls a level.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
+    }
+}
+
 /// Puts the priority in front of each line, see `sd-daemon(3)`.
 struct Journald(Format<Full, ()>);
 
@@ -168,13 +184,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let priority = match *event.metadata().level() {
-            Level::ERROR => 3,
-            Level::WARN => 4,
-            Level::INFO => 6,
-            Level::DEBUG | Level::TRACE => 7,
-        };
-        write!(writer, "<{priority}>")?;
+        write!(writer, "<{}>", priority(*event.metadata().level()))?;
         self.0.format_event(context, writer, event)
     }
 }

@@ -79,8 +79,8 @@ fn accepted(lease: &Lease, at: Timestamp) -> Settled {
         at,
         recipients: None,
         body: None,
-        uncertain: false,
         message: None,
+        uncertain: false,
         asked: false,
         fallback_after: None,
     }

@@ -72,7 +72,7 @@ impl Client {
     ///
     /// [`ClientError`].
     pub async fn open(config: &Config, holder: &str) -> Result<Self, ClientError> {
-        if let Some(remote) = Self::remote(&config.store.path)? {
+        if let Some(remote) = Self::running(&config.store.path)? {
             return Ok(remote);
         }
         let store = app::open_store(config, holder, false).await.map_err(AppError::from)?;
@@ -80,7 +80,12 @@ impl Client {
         Ok(Self::Local(Box::new(Admin::of(worker))))
     }
 
-    fn remote(store: &Path) -> Result<Option<Self>, ClientError> {
+    /// The daemon that holds this store, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn running(store: &Path) -> Result<Option<Self>, ClientError> {
         let path = socket::path(store);
         match UnixStream::connect(&path) {
             Ok(probe) => drop(probe),

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::{
     Output,
     findings::{Findings, Line, Mark},
-    out,
+    out, wait,
 };
 use crate::{
     app,
@@ -43,10 +45,20 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
     }
     if !args.online {
         let (sources, sinks) = (worker.sources.len(), worker.lanes.len());
-        return exit.max(out::line(&format!("ok: {sources} sources, {sinks} sinks")));
+        let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+        return exit.max(match output {
+            Output::Table => {
+                let sources = out::count(sources, "source", "sources");
+                let sinks = out::count(sinks, "sink", "sinks");
+                out::line(&format!("ok: {sources}, {sinks}"))
+            }
+            Output::Json => {
+                out::json(&json!({ "sources": sources, "sinks": sinks, "warnings": warnings }))
+            }
+        });
     }
     let mut findings = Findings::new();
-    findings.go_online(&worker).await;
+    wait::showing("asking sources and sinks", findings.go_online(&worker)).await;
     if args.deny_warnings && findings.lines.iter().any(|line: &Line| line.mark == Mark::Warning) {
         exit = Exit::Failed;
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    Output,
-    look::{ask, cell, is_running, list, print, user},
+    Output, complete,
+    look::{Page, ask, cell, is_running, list, print, user},
     out,
 };
 use crate::{
@@ -31,21 +31,22 @@ pub(super) enum SilenceCommand {
         /// How long, such as 2h
         #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
         length: Duration,
-        /// Why
-        #[arg(long)]
+        /// Why, for those who wonder
+        #[arg(long, value_name = "TEXT")]
         comment: String,
-        /// Who [default: you]
-        #[arg(long)]
+        /// Who wants it [default: you]
+        #[arg(long, value_name = "WHO")]
         author: Option<String>,
         /// Tell nothing of what was held, ever
         #[arg(long)]
         drop: bool,
     },
-    /// All silences, ended ones included
+    /// List all silences, ended ones included
     List,
     /// End a silence now
     Expire {
         /// Its number
+        #[arg(add = complete::silences())]
         id: u64,
     },
 }
@@ -98,25 +99,21 @@ pub(super) async fn silence(config: &Config, command: &SilenceCommand, output: O
 /// `dead …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum DeadCommand {
-    /// Deliveries that were given up
+    /// List deliveries that were given up
     List {
         /// Only to this sink
-        #[arg(long)]
+        #[arg(long, value_name = "NAME", add = complete::sinks())]
         sink: Option<String>,
-        /// Only after this number
-        #[arg(long)]
-        after: Option<u64>,
-        /// At most so many, from 1 to 1000
-        #[arg(long)]
-        limit: Option<usize>,
+        #[command(flatten)]
+        page: Page,
     },
-    /// Make them due again, under the ids that they had
+    /// Make dead deliveries due again, under the ids that they had
     Replay(DeadArgs),
-    /// End them without telling anybody
+    /// End dead deliveries without telling anybody
     Purge {
         #[command(flatten)]
         which: DeadArgs,
-        /// Really
+        /// Really: what is purged cannot be replayed
         #[arg(long)]
         yes: bool,
     },
@@ -126,12 +123,12 @@ pub(super) enum DeadCommand {
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct DeadArgs {
     /// Only to this sink
-    #[arg(long)]
+    #[arg(long, value_name = "NAME", add = complete::sinks())]
     sink: Option<String>,
-    /// Only those that died so long ago or later
+    /// Only those that died within this time, such as 2h
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     since: Option<Duration>,
-    /// Only say which
+    /// Change nothing; say how many
     #[arg(long)]
     dry_run: bool,
 }
@@ -152,14 +149,9 @@ pub(super) async fn dead(config: &Config, command: &DeadCommand, output: Output)
         out::count(ids.map(Vec::len).unwrap_or_default(), "delivery", "deliveries")
     };
     match command {
-        DeadCommand::List { sink, after, limit } => {
-            let query = ListQuery {
-                state: Some("dead".to_owned()),
-                sink: sink.clone(),
-                after: *after,
-                limit: *limit,
-                ..ListQuery::default()
-            };
+        DeadCommand::List { sink, page } => {
+            let state = Some("dead".to_owned());
+            let query = ListQuery { state, sink: sink.clone(), ..page.query() };
             print(ask(config, Ask::Deliveries(query)).await, output, |value| {
                 list(
                     value,

@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Output, out};
+use super::{Output, complete, out};
 use crate::{
     admin::{
-        ListQuery, TestKind,
+        LIMIT_DEFAULT, ListQuery, TestKind,
         ask::Ask,
         client::{Client, ClientError},
         operate::NewAck,
     },
     config::Config,
+    delivery::DeliveryState,
     exit::Exit,
     options, sink,
 };
@@ -18,13 +19,14 @@ use crate::{
 /// `sink …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum SinkCommand {
-    /// Each sink with what is owed to it
+    /// List each sink with what is owed to it
     List,
-    /// The kinds of sinks there are
+    /// List the kinds of sinks that there are
     Kinds,
     /// Send a test; if it is taken, let what was kept back go
     Probe {
         /// The sink's name
+        #[arg(add = complete::sinks())]
         name: String,
         /// Also make the sink's dead deliveries due again
         #[arg(long)]
@@ -33,6 +35,7 @@ pub(super) enum SinkCommand {
     /// Send one message that is marked as a test
     Test {
         /// The sink's name
+        #[arg(add = complete::sinks())]
         name: String,
         /// What the message looks like
         #[arg(long, value_enum, default_value_t)]
@@ -43,32 +46,36 @@ pub(super) enum SinkCommand {
 /// `failure …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum FailureCommand {
-    /// Failures in the order of recording
-    List(ListArgs),
-    /// One failure with its deliveries
+    /// List failures in the order of recording
+    List(FailureListArgs),
+    /// Show one failure with its deliveries
     Show {
         /// Its number, or the cloud's task id
+        #[arg(add = complete::failures())]
         id: String,
     },
     /// Look after a failure: no more reminders of it
     Ack {
         /// Its number, or the cloud's task id
+        #[arg(add = complete::failures())]
         id: String,
         /// Who looks after it [default: you]
-        #[arg(long)]
+        #[arg(long, value_name = "WHO")]
         by: Option<String>,
         /// What is being done
-        #[arg(long, default_value = "")]
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         comment: String,
     },
     /// Take an acknowledgement back
     Unack {
         /// Its number, or the cloud's task id
+        #[arg(add = complete::failures())]
         id: String,
     },
-    /// What happened to a failure, and whether you were told
+    /// Explain what happened to a failure, and whether you were told
     Explain {
         /// Its number, or the cloud's task id
+        #[arg(add = complete::failures())]
         id: String,
     },
 }
@@ -76,74 +83,81 @@ pub(super) enum FailureCommand {
 /// `delivery …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum DeliveryCommand {
-    /// Deliveries in the order of opening
-    List(ListArgs),
-    /// One delivery
+    /// List deliveries in the order of opening
+    List(DeliveryListArgs),
+    /// Show one delivery
     Show {
         /// Its number
+        #[arg(add = complete::deliveries())]
         id: u64,
     },
     /// End deliveries without telling anybody
     Cancel {
         /// Their numbers
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "ID", add = complete::deliveries())]
         ids: Vec<u64>,
     },
     /// Make pending, held or dead deliveries due now
     Retry {
         /// Their numbers
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "ID", add = complete::deliveries())]
         ids: Vec<u64>,
     },
 }
 
-/// What a list is narrowed to.
+/// Which part of a list.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct ListArgs {
-    /// Only in this state: open or cleared; pending, held, delivered, dead, folded or suppressed
-    #[arg(long)]
-    state: Option<String>,
-    /// Only of this source
-    #[arg(long)]
-    source: Option<String>,
-    /// Only to this sink
-    #[arg(long)]
-    sink: Option<String>,
-    /// Only failures of this action: reset, replace, unbind, bind or other
-    #[arg(long)]
-    action: Option<String>,
-    /// Only failures with this in the server's name or id
-    #[arg(long)]
-    server: Option<String>,
-    /// Only failures with this somewhere in their texts
-    #[arg(long)]
-    text: Option<String>,
-    /// Only failures that this delivery speaks for
-    #[arg(long)]
-    delivery: Option<u64>,
+pub(super) struct Page {
     /// Only after this number
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     after: Option<u64>,
     /// At most so many, from 1 to 1000
-    #[arg(long)]
-    limit: Option<usize>,
+    #[arg(long, value_name = "COUNT", default_value_t = LIMIT_DEFAULT)]
+    limit: usize,
 }
 
-impl ListArgs {
+impl Page {
     pub(super) fn query(&self) -> ListQuery {
-        ListQuery {
-            source: self.source.clone(),
-            sink: self.sink.clone(),
-            state: self.state.clone(),
-            action: self.action.clone(),
-            server: self.server.clone(),
-            text: self.text.clone(),
-            delivery: self.delivery,
-            after: self.after,
-            limit: self.limit,
-            ..ListQuery::default()
-        }
+        ListQuery { after: self.after, limit: Some(self.limit), ..ListQuery::default() }
     }
+}
+
+/// `failure list`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct FailureListArgs {
+    /// Only in this state
+    #[arg(long, value_parser = ["open", "cleared"])]
+    state: Option<String>,
+    /// Only of this source
+    #[arg(long, value_name = "NAME", add = complete::sources())]
+    source: Option<String>,
+    /// Only of this action
+    #[arg(long, value_parser = ["reset", "replace", "unbind", "bind", "other"])]
+    action: Option<String>,
+    /// Only with this in the server's name or id
+    #[arg(long, value_name = "TEXT")]
+    server: Option<String>,
+    /// Only with this somewhere in their texts
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// Only those that this delivery speaks for
+    #[arg(long, value_name = "ID", add = complete::deliveries())]
+    delivery: Option<u64>,
+    #[command(flatten)]
+    page: Page,
+}
+
+/// `delivery list`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DeliveryListArgs {
+    /// Only in this state
+    #[arg(long, value_parser = DeliveryState::NAMES)]
+    state: Option<String>,
+    /// Only to this sink
+    #[arg(long, value_name = "NAME", add = complete::sinks())]
+    sink: Option<String>,
+    #[command(flatten)]
+    page: Page,
 }
 
 /// Prints an answer: as it is, or as `table` makes it.
@@ -262,7 +276,7 @@ pub(super) async fn sink(config: &Config, command: &SinkCommand, output: Output)
 }
 
 /// Prints what a sink said to a test.
-fn tested(name: &str, answer: Result<Value, ClientError>, output: Output) -> Exit {
+pub(super) fn tested(name: &str, answer: Result<Value, ClientError>, output: Output) -> Exit {
     let taken = |value: &Value| value.get("accepted") == Some(&Value::Bool(true));
     let held = answer.as_ref().is_ok_and(taken);
     let printed = print(answer, output, |value| {
@@ -280,7 +294,10 @@ fn tested(name: &str, answer: Result<Value, ClientError>, output: Output) -> Exi
 pub(super) async fn failure(config: &Config, command: &FailureCommand, output: Output) -> Exit {
     match command {
         FailureCommand::List(args) => {
-            let answer = ask(config, Ask::Failures(args.query())).await;
+            let FailureListArgs { state, source, action, server, text, delivery, page } =
+                args.clone();
+            let query = ListQuery { source, state, action, server, text, delivery, ..page.query() };
+            let answer = ask(config, Ask::Failures(query)).await;
             print(answer, output, |value| {
                 list(
                     value,
@@ -333,7 +350,9 @@ pub(super) async fn failure(config: &Config, command: &FailureCommand, output: O
 pub(super) async fn delivery(config: &Config, command: &DeliveryCommand, output: Output) -> Exit {
     match command {
         DeliveryCommand::List(args) => {
-            let answer = ask(config, Ask::Deliveries(args.query())).await;
+            let DeliveryListArgs { state, sink, page } = args.clone();
+            let query = ListQuery { sink, state, ..page.query() };
+            let answer = ask(config, Ask::Deliveries(query)).await;
             print(answer, output, |value| {
                 list(
                     value,

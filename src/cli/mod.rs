@@ -4,21 +4,23 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum, ValueHint};
 use tracing::Level;
 
 use crate::{
-    config::Config,
+    config::{Config, ConfigError},
     exit::Exit,
     telemetry::{self, Color, LogFormat, Logging},
 };
 
 mod check;
+mod complete;
 mod demo;
 mod doctor;
 mod findings;
 mod harden;
 mod hush;
+mod init;
 mod look;
 mod once;
 mod out;
@@ -29,12 +31,27 @@ mod run;
 pub mod simulate;
 mod source;
 mod state;
+mod table;
 mod template;
 mod verify;
+mod wait;
+
+/// What `taskbell --help` ends with.
+const AFTER_HELP: &str = "\
+Begin with `taskbell demo`, which needs nothing, and `taskbell init`, which writes a config.
+
+Exit codes: 0 done · 1 something else failed, or a check did not hold · 2 wrong usage · 10 new
+failures were told (`once --detailed-exitcode`) · 69 a source unreachable or incomplete · 73 another
+process holds the store · 74 the store unreadable or not durable · 75 deliveries pending · 77
+credentials refused · 78 config invalid.
+
+Environment: TASKBELL_CONFIG names the config file; TASKBELL_LOG=taskbell=debug,hyper=info chooses
+what is logged; NO_COLOR takes the colours off; HTTPS_PROXY, HTTP_PROXY and NO_PROXY are obeyed.";
 
 /// Tells people about failed cloud tasks, and keeps trying until they were told.
 #[derive(Debug, Parser)]
-#[command(name = "taskbell", version, propagate_version = true)]
+#[command(name = "taskbell", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -44,9 +61,10 @@ pub struct Cli {
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
-    /// The config file [default: $`TASKBELL_CONFIG`, ./config.toml, /etc/taskbell/config.toml]
-    #[arg(short, long, global = true, value_name = "FILE")]
+    /// The config file [default: `$TASKBELL_CONFIG`, ./config.toml, /etc/taskbell/config.toml]
+    #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
     /// How answers are printed
     #[arg(short, long, global = true, value_enum, default_value_t)]
@@ -68,65 +86,67 @@ struct Global {
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 enum Output {
-    /// For people.
+    /// Tables and sentences, for people
     #[default]
     Table,
-    /// For programs.
+    /// JSON, for programs: names stay, new ones may come
     Json,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the whole thing on loopback: no config, no network, no secrets
+    /// Show the whole way on loopback: no config, no network, no secrets
     Demo(demo::Args),
-    /// Poll, tell, and go on until stopped
+    /// Write a first config: asks for a source and a sink and tries both
+    Init(init::Args),
+    /// Poll and tell until stopped: the daemon
     Run,
     /// Poll every source once, tell, and end: for cron and timers
     Once(once::Args),
     /// Poll now and print what would be told to whom; write and send nothing
     Plan(plan::PlanArgs),
-    /// Check the config
+    /// Check the config; with --online, also each source and each sink
     Check(check::Args),
     /// Look at everything that has to be right: host, store, sources, sinks
     Doctor,
-    /// Run a simulated cloud
+    /// Run a simulated cloud, for rehearsals
     Simulate(simulate::Args),
-    /// The lists that are watched
+    /// See the lists that are watched
     #[command(subcommand)]
     Source(source::SourceCommand),
-    /// What stood when each source was first seen
+    /// See or renew what stood when each source was first seen
     #[command(subcommand)]
     Baseline(source::BaselineCommand),
-    /// The places that are told
+    /// See, test and revive the places that are told
     #[command(subcommand)]
     Sink(look::SinkCommand),
-    /// Which failures go where
+    /// See which failures go where
     #[command(subcommand)]
     Route(route::RouteCommand),
-    /// The failures on record
+    /// See, explain and acknowledge failures
     #[command(subcommand)]
     Failure(look::FailureCommand),
-    /// The deliveries on record
+    /// See, retry and cancel deliveries
     #[command(subcommand)]
     Delivery(look::DeliveryCommand),
-    /// The words of your own
+    /// Try templates of your own
     #[command(subcommand)]
     Template(template::TemplateCommand),
-    /// Deliveries that were given up
+    /// See, replay and purge deliveries that were given up
     #[command(subcommand)]
     Dead(hush::DeadCommand),
-    /// What nobody wants to hear for a while
+    /// Hold for a while what nobody wants to hear
     #[command(subcommand)]
     Silence(hush::SilenceCommand),
-    /// The record itself
+    /// Check the record itself
     #[command(subcommand)]
     State(state::StateCommand),
-    /// Other configs
+    /// Compare with another config
     #[command(subcommand)]
     Config(plan::ConfigCommand),
     /// Check a signed webhook: headers and body on standard input
     Verify(verify::Args),
-    /// Print the completions for a shell
+    /// Print the completions for a shell; they ask the running daemon for ids
     Completions(papers::CompletionsArgs),
     /// Write the man pages into a folder
     Man(papers::ManArgs),
@@ -134,6 +154,12 @@ enum Command {
     Schema,
     /// Print the version
     Version,
+}
+
+/// Answers a shell that completes a command line, and ends the process; does nothing if none asks.
+/// To be called before the command line is read.
+pub fn complete_if_asked() {
+    papers::complete_if_asked();
 }
 
 /// Runs a command.
@@ -176,6 +202,9 @@ async fn dispatch(global: Global, command: Command) -> Exit {
                 Err(error) => out::fail(&error, None, Exit::Failed),
             }
         }
+        Command::Init(args) => {
+            Box::pin(init::run(global.config.as_deref(), args, global.output)).await
+        }
         Command::Verify(args) => verify::run(&args, global.output),
         Command::Template(command) => template::run(&command),
         Command::Completions(args) => papers::completions(&args),
@@ -192,7 +221,11 @@ async fn dispatch(global: Global, command: Command) -> Exit {
             harden::harden();
             match Config::load(global.config.as_deref()) {
                 Ok(config) => with_config(&global, &config, command).await,
-                Err(error) => out::fail(&error, None, Exit::ConfigInvalid),
+                Err(error) => {
+                    let nothing = matches!(error, ConfigError::NotFound { .. });
+                    let help = "`taskbell init` writes one, `taskbell demo` needs none";
+                    out::fail(&error, nothing.then_some(help), Exit::ConfigInvalid)
+                }
             }
         }
     }
@@ -202,7 +235,7 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
     let output = global.output;
     match command {
         Command::Run => run::run(config, global.config.as_deref()).await,
-        Command::Once(args) => once::run(config, &args).await,
+        Command::Once(args) => once::run(config, &args, output).await,
         Command::Check(args) => check::run(config, &args, output).await,
         Command::Plan(args) => plan::plan(config, &args, output).await,
         Command::Dead(command) => hush::dead(config, &command, output).await,

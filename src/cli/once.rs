@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::out;
+use serde_json::json;
+
+use super::{Output, out};
 use crate::{
     app::{self, AppError},
     config::Config,
@@ -21,7 +23,7 @@ pub(super) struct Args {
     detailed_exitcode: bool,
 }
 
-pub(super) async fn run(config: &Config, args: &Args) -> Exit {
+pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
     let opened = async {
         let store = app::open_store(config, "`taskbell once`", true).await?;
         Ok::<_, AppError>(app::worker(config, store)?)
@@ -33,11 +35,20 @@ pub(super) async fn run(config: &Config, args: &Args) -> Exit {
     match once::run(&worker, args.deadline).await {
         Ok(report) => {
             let exit = exit(&report, args.detailed_exitcode);
-            let text = summary(&report);
-            if !text.is_empty() {
-                return exit.max(out::line(&text));
-            }
-            exit
+            exit.max(match (output, summary(&report)) {
+                (Output::Json, _) => out::json(&json!({
+                    "sources": report.polls.len(),
+                    "sources_incomplete": blind(&report),
+                    "new": report.polls.iter().map(|poll| poll.new).sum::<usize>(),
+                    "cleared": report.polls.iter().map(|poll| poll.cleared).sum::<usize>(),
+                    "delivered": report.delivered,
+                    "attempts_failed": report.failed,
+                    "pending": report.pending,
+                    "held_or_dead": report.stuck,
+                })),
+                (Output::Table, text) if text.is_empty() => Exit::Done,
+                (Output::Table, text) => out::line(&text),
+            })
         }
         Err(error) => out::fail(&error, None, Exit::from(&error)),
     }
@@ -51,12 +62,17 @@ fn exit(report: &Report, detailed: bool) -> Exit {
     faults.chain(pending).chain(told).max().unwrap_or(Exit::Done)
 }
 
+/// Sources whose list was not seen whole.
+fn blind(report: &Report) -> usize {
+    report.polls.iter().filter(|poll| !poll.complete).count()
+}
+
 /// One line, or nothing when nothing happened. That something still waits is not news: cron would
 /// mail it every minute.
 fn summary(report: &Report) -> String {
     let new: usize = report.polls.iter().map(|poll| poll.new).sum();
     let cleared: usize = report.polls.iter().map(|poll| poll.cleared).sum();
-    let blind = report.polls.iter().filter(|poll| !poll.complete).count();
+    let blind = blind(report);
     if new + cleared + blind == 0 && report.delivered + report.failed == 0 {
         return String::new();
     }

@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
 };
 
 use serde_json::Value;
@@ -42,35 +42,33 @@ pub(super) fn fail(error: &(dyn Error + 'static), help: Option<&str>, exit: Exit
     exit
 }
 
+/// Says something to whoever sits there, apart from the data.
+pub(super) fn note(text: &str) {
+    prompt(&format!("{text}\n"));
+}
+
+/// The same, only if somebody does.
+pub(super) fn note_if(asks: bool, text: &str) {
+    if asks {
+        note(text);
+    }
+}
+
+/// A question, whose answer stands on the same line.
+pub(super) fn prompt(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // Nobody reads it if standard error is gone.
+    drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()));
+}
+
 /// So many of something, in words.
 pub(super) fn count(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// Prints rows under a head, in columns as wide as their widest cell.
+/// Prints rows under a head. On a terminal they fit its width; elsewhere each cell is whole.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> Exit {
-    // Wider cells would push the next column off the screen.
-    const CELL_CHARS_MAX: usize = 60;
-    let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
-    let cut = |cell: &String| -> String {
-        if cell.chars().count() <= CELL_CHARS_MAX {
-            return cell.clone();
-        }
-        cell.chars().take(CELL_CHARS_MAX - 1).chain(['…']).collect()
-    };
-    let cells: Vec<Vec<String>> =
-        std::iter::once(&head).chain(rows).map(|row| row.iter().map(cut).collect()).collect();
-    let mut widths = vec![0; head.len()];
-    for row in &cells {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut text = String::new();
-    for row in &cells {
-        let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text_as_is(&text)
+    let screen = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    let limit = screen.map(|(width, _)| usize::from(width.0));
+    text_as_is(&super::table::table(head, rows, limit))
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
-use clap_complete::Shell;
+use clap::{CommandFactory as _, ValueEnum};
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
 use super::{Cli, out};
 use crate::exit::Exit;
@@ -22,10 +22,38 @@ pub(super) struct ManArgs {
     folder: PathBuf,
 }
 
+/// A shell whose completions ask `taskbell` itself.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+}
+
+/// The environment variable by which the shell asks.
+pub(super) const VARIABLE: &str = "TASKBELL_COMPLETE";
+
+/// Answers a shell that completes a command, and ends the process; does nothing otherwise.
+pub(super) fn complete_if_asked() {
+    clap_complete::CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
+}
+
 pub(super) fn completions(args: &CompletionsArgs) -> Exit {
+    let shell: &dyn EnvCompleter = match args.shell {
+        Shell::Bash => &Bash,
+        Shell::Elvish => &Elvish,
+        Shell::Fish => &Fish,
+        Shell::Powershell => &Powershell,
+        Shell::Zsh => &Zsh,
+    };
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "taskbell", &mut text);
-    out::text_as_is(&String::from_utf8_lossy(&text))
+    // Found by the PATH, so that a script that is installed outlives a binary that moves.
+    match shell.write_registration(VARIABLE, "taskbell", "taskbell", "taskbell", &mut text) {
+        Ok(()) => out::text_as_is(&String::from_utf8_lossy(&text)),
+        Err(error) => out::fail(&error, None, Exit::Failed),
+    }
 }
 
 pub(super) fn man(args: &ManArgs) -> Exit {

@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueHint;
 use serde_json::Value;
 
 use super::{
     Output,
     look::{ask, cell, print},
-    out,
+    out, wait,
 };
 use crate::{
     admin::ask::Ask,
@@ -24,7 +25,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanArgs {
     /// Decide by this config instead, and say what it changes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     against: Option<PathBuf>,
 }
 
@@ -43,7 +44,7 @@ pub(super) async fn plan(config: &Config, args: &PlanArgs, output: Output) -> Ex
         Ok(new) => new,
         Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
     };
-    let answer = ask(config, Ask::Plan(new)).await;
+    let answer = wait::showing("polling", ask(config, Ask::Plan(new))).await;
     let polls = |value: &Value| value.get("polls").and_then(Value::as_array).cloned();
     let codes = answer.as_ref().ok().and_then(polls).unwrap_or_default();
     let refused = codes.iter().filter_map(|poll| poll.get("exit")?.as_u64()).max();
@@ -122,11 +123,12 @@ fn change_lines(value: &Value) -> Vec<String> {
 /// `config …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ConfigCommand {
-    /// What another config would have told differently of what was recorded
+    /// Say what another config would have told differently; exit 1 if anything
     Diff {
         /// The other config
+        #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
-        /// How far back
+        /// How far back, of what was recorded
         #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
         replay: Duration,
     },
@@ -139,7 +141,8 @@ pub(super) async fn config(config: &Config, command: &ConfigCommand, output: Out
         Ok(new) => new,
         Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
     };
-    let answer = ask(config, Ask::Diff(new, replay.as_secs())).await;
+    let asked = ask(config, Ask::Diff(new, replay.as_secs()));
+    let answer = wait::showing("replaying", asked).await;
     let differs = answer.as_ref().is_ok_and(|value| {
         value.get("changes").and_then(Value::as_array).is_some_and(|rows| !rows.is_empty())
     });

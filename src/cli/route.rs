@@ -19,9 +19,9 @@ use crate::{
 /// `route …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum RouteCommand {
-    /// The tree of routes, with the numbers that deliveries carry
+    /// Show the tree of routes, with the numbers that deliveries carry
     Show,
-    /// Where a failure would go
+    /// Say where a failure would go
     Test(TestArgs),
 }
 

@@ -27,6 +27,9 @@ use crate::{
     worker::{Worker, daemon::Daemon},
 };
 
+/// What `systemctl status` shows after a reload that changed nothing.
+const REFUSED: &str = "the new config was refused, the old one stays; the log says why";
+
 /// What ended a run of the loops.
 enum Ended {
     Stop,
@@ -125,7 +128,8 @@ async fn serve(
     }
     helpers.spawn(watchdog(Arc::clone(&worker.store), stop.clone()));
     let count = worker.sources.len();
-    notify(&[NotifyState::Ready, NotifyState::Status(&format!("watching {count} sources"))]);
+    let watching = format!("watching {}", out::count(count, "source", "sources"));
+    notify(&[NotifyState::Ready, NotifyState::Status(&watching)]);
     let loops = daemon.run(stop.clone());
     tokio::pin!(loops);
     let (ended, next) = loop {
@@ -137,7 +141,7 @@ async fn serve(
                 Asked::Stop => break (Ended::Stop, None),
                 Asked::Reload => match reload(&worker, config, path) {
                     Some(next) => break (Ended::Reload, Some(next)),
-                    None => notify(&[NotifyState::Ready]),
+                    None => notify(&[NotifyState::Ready, NotifyState::Status(REFUSED)]),
                 },
             },
         }
@@ -180,7 +184,9 @@ async fn show(config: &Config, admin: &Admin, helpers: &mut JoinSet<()>, stop: &
 /// Reads and builds the new config. A bad one is refused as a whole.
 fn reload(worker: &Worker, config: &Config, path: Option<&Path>) -> Option<Config> {
     failpoint::hit("reload.before");
-    notify(&[NotifyState::Reloading]);
+    // With `Type=notify-reload` systemd waits for a READY=1 that is later than this time.
+    let now = NotifyState::monotonic_usec_now();
+    notify(&[NotifyState::Reloading].into_iter().chain(now.ok()).collect::<Vec<_>>());
     let next = match Config::load(path) {
         Ok(next) => next,
         Err(error) => {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Output,
+    Output, complete,
     look::{ask, cell, is_running, print},
     out,
 };
@@ -12,33 +12,29 @@ use crate::{admin::ask::Ask, config::Config, exit::Exit};
 /// `source …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum SourceCommand {
-    /// Each source with its last poll, coverage and baseline
+    /// List each source with its last poll, coverage and baseline
     List,
 }
 
 /// `baseline …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum BaselineCommand {
-    /// When each source was first seen whole, and how many failures stand
+    /// Show when each source was first seen whole, and how many failures stand
     Show {
         /// Only this source
+        #[arg(add = complete::sources())]
         name: Option<String>,
     },
     /// Begin anew: what the next complete poll finds and nobody knows yet stood already
     Reset {
         /// The source's name
+        #[arg(add = complete::sources())]
         name: String,
         /// Do it: what fails until the next complete poll may then not be told
         #[arg(long)]
         yes: bool,
     },
 }
-
-/// Longest name that a row shows, so that the table fits into 100 columns.
-const NAME_CHARS_MAX: usize = 20;
-
-/// Digits of a project's id that tell it from the operator's others.
-const PROJECT_CHARS: usize = 8;
 
 /// So many seconds in one or two units: `42s`, `5m`, `3h20m`, `12d`.
 fn short(seconds: i64) -> String {
@@ -56,13 +52,6 @@ fn age(row: &Value, key: &str) -> String {
     row.get(key).and_then(Value::as_i64).map_or_else(|| "-".to_owned(), short)
 }
 
-fn cut(text: &str, chars: usize) -> String {
-    if text.chars().count() <= chars {
-        return if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    }
-    text.chars().take(chars - 1).chain(['…']).collect()
-}
-
 /// A source as a row.
 fn row(row: &Value) -> Vec<String> {
     let polls = match row.get("coverage").filter(|coverage| coverage.is_object()) {
@@ -73,10 +62,10 @@ fn row(row: &Value) -> Vec<String> {
     };
     let gap = row.pointer("/coverage/longest_gap_seconds").and_then(Value::as_i64);
     vec![
-        cut(&cell(row, "name"), NAME_CHARS_MAX),
+        cell(row, "name"),
         cell(row, "kind"),
-        cut(&cell(row, "region"), 14),
-        cut(&cell(row, "project_id"), PROJECT_CHARS + 1),
+        cell(row, "region"),
+        cell(row, "project_id"),
         age(row, "last_poll_seconds_ago"),
         age(row, "last_complete_seconds_ago"),
         polls,

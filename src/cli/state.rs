@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::ValueHint;
 use serde_json::{Value, json};
 
 use super::{
@@ -25,21 +26,23 @@ use crate::{
 /// `state …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum StateCommand {
-    /// Where the store is, what it takes, and its newest copy
+    /// Show where the store is, what it takes, and its newest copy
     Info,
     /// Read every record, and add up what came of all failures; exit 1 if something is wrong
     Verify,
     /// Copy the store to one file
     Export {
         /// A file that is not there yet
+        #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// Fill an empty store from such a file; no daemon may run
     Import {
-        /// The file
+        /// What `state export` wrote
+        #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Write the store's files anew, without what is needed no more
+    /// Write the store's files anew, without what is no longer needed
     Compact,
 }
 

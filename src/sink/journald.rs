@@ -21,6 +21,7 @@ use super::{
     unix,
 };
 use crate::{
+    journal::{SOCKET, field},
     notice::{Notice, NoticeKind},
     options::{self, OptionError},
     render::Words,
@@ -40,9 +41,6 @@ socket = "{folder}/socket"
     schema: || schemars::schema_for!(Options),
     build,
 };
-
-/// Where systemd listens.
-const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// Longest entry. Its texts have limits of their own that add up to less; a datagram may have
 /// about 200 KiB.
@@ -128,20 +126,6 @@ fn entry(identifier: &str, record: &Record) -> Vec<u8> {
         }
     }
     out
-}
-
-/// A value with a line break is told by its length, so that none can pass for a field.
-fn field(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.extend_from_slice(name.as_bytes());
-    if value.contains('\n') {
-        out.push(b'\n');
-        let length = u64::try_from(value.len()).unwrap_or(u64::MAX);
-        out.extend_from_slice(&length.to_le_bytes());
-    } else {
-        out.push(b'=');
-    }
-    out.extend_from_slice(value.as_bytes());
-    out.push(b'\n');
 }
 
 #[async_trait]

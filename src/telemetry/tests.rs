@@ -145,3 +145,30 @@ fn each_flag_moves_the_level_by_one() {
         assert_eq!(level(default, verbose, quiet), expected, "{default} -v{verbose} -q{quiet}");
     }
 }
+
+#[test]
+fn the_journal_gets_every_field_as_one_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    let filter = filter(LevelFilter::INFO, None).unwrap();
+    let journal = Journal::open(&path).unwrap();
+    let subscriber = tracing_subscriber::registry().with(filter).with(journal);
+    tracing::subscriber::with_default(subscriber, || {
+        debug!("not shown");
+        info_span!("deliver", sink = "chat").in_scope(|| {
+            let cause = io::Error::other("no\nPRIORITY=0");
+            let cause: &(dyn std::error::Error + 'static) = &cause;
+            warn!(error = cause, attempt = 3, "refused");
+        });
+    });
+    let mut bytes = [0; 4096];
+    let count = socket.recv(&mut bytes).unwrap();
+    let text = String::from_utf8_lossy(&bytes[..count]);
+    assert_eq!(
+        text,
+        "MESSAGE=deliver{sink=chat}: refused error=\"no\\nPRIORITY=0\" attempt=3\nPRIORITY=4\n\
+         SYSLOG_IDENTIFIER=taskbell\nTASKBELL_SINK=chat\n\
+         TASKBELL_ERROR=no PRIORITY=0\nTASKBELL_ATTEMPT=3\n"
+    );
+}

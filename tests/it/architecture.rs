@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("http", &["options"]),
     ("heartbeat", &["http", "secret"]),
     ("huawei", &["secret"]),
+    ("journal", &[]),
     ("failpoint", &["options"]),
     ("decide", &["delivery", "failure", "name", "notice", "options", "silence", "task", "text"]),
     (
@@ -35,8 +36,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "sink",
         &[
-            "clock", "delivery", "failure", "http", "huawei", "message", "name", "notice",
-            "options", "render", "secret", "task", "text",
+            "clock", "delivery", "failure", "http", "huawei", "journal", "message", "name",
+            "notice", "options", "render", "secret", "task", "text",
         ],
     ),
     (

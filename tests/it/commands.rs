@@ -3,6 +3,7 @@
 //! Every test runs twice, since a command must not tell whether a daemon answered. The daemon's
 //! polls bring nothing new, so all that happens is what the commands do.
 
+mod complete;
 mod dead;
 pub(crate) mod desk;
 mod failure;

@@ -78,7 +78,7 @@ async fn a_silence_that_cannot_be_meant_is_refused_with_the_rule(desk: Desk) {
     }
     for (args, missing) in [
         (vec![WEB, "--comment", "x"], "--for <TIME>"),
-        (vec![WEB, "--for", "1h"], "--comment <COMMENT>"),
+        (vec![WEB, "--for", "1h"], "--comment <TEXT>"),
         (vec!["--for", "1h", "--comment", "x"], "<MATCHER>..."),
     ] {
         let said = desk.refused(2, &[&["silence", "add"][..], &args].concat()).await;

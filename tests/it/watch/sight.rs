@@ -5,7 +5,7 @@ use std::time::Duration;
 use taskbell::sim::{Fault, Scenario};
 
 use super::{json, said};
-use crate::stage::Stage;
+use crate::stage::{PROJECT, Stage};
 
 async fn seen(rule: &str) -> Stage {
     let source = format!("blind_after = {rule}");
@@ -86,13 +86,12 @@ async fn a_source_that_was_never_seen_says_so() {
 }
 
 #[tokio::test]
-async fn the_table_of_sources_fits_a_terminal() {
+async fn the_table_of_sources_is_whole_in_a_pipe() {
     let stage = seen("3").await;
     run(&stage).await;
     let output = stage.run(&["source", "list"]).await;
     let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
-    for word in ["cloud", "kps", "01234567", "1/1", "seen"] {
+    for word in ["cloud", "kps", PROJECT, "1/1", "seen"] {
         assert!(shown.contains(word), "{word}: {shown}");
     }
 }
