@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(hours[23].0, at(24 * 3600));
         // Whose pace is known, of that one also what was not made.
         let hours = polled((0..10).map(|minute| minute * 60)).by_hour(at(2 * 3600 + 30));
-        assert_eq!(hours[21], (at(0), 60, 10));
+        assert_eq!(hours[21], (at(0), 61, 10));
         assert_eq!(hours[22], (at(3600), 60, 0));
     }
 

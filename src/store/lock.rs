@@ -101,6 +101,7 @@ mod tests {
     #[test]
     fn the_second_one_is_told_who_holds_the_store() {
         let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
         let first = StoreLock::take(folder.path(), "`taskbell run`").unwrap();
         let error = StoreLock::take(folder.path(), "`taskbell once`").unwrap_err().to_string();
         assert!(error.contains("is held by `taskbell run` (pid "), "{error}");
