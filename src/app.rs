@@ -15,7 +15,7 @@ use crate::{
     exit::Exit,
     http::{Clients, Paces},
     store::{self, Access, Archived, Store, StoreError},
-    worker::{Outlet, Watched, Worker, deliver::Lane},
+    worker::{Outlet, Watched, Worker, after::Pulse, cleanup::Round, deliver::Lane},
 };
 
 /// Why there is no worker.
@@ -92,11 +92,16 @@ pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigEr
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
     });
-    let watched = sources.into_iter().zip(&config.sources).map(|(source, written)| Watched {
+    let heartbeats = config.build_heartbeats(&clients)?;
+    let sources = sources.into_iter().zip(heartbeats).zip(&config.sources);
+    let watched = sources.map(|((source, heartbeat), written)| Watched {
         source: source.into(),
         interval: written.interval,
         timeout: written.timeout,
         policy: DiffPolicy { first_run: written.first_run, ..DiffPolicy::default() },
+        blind_after: written.blind_after,
+        pulse: heartbeat.map(Pulse::new),
+        round: Round::default(),
     });
     Ok(Worker {
         lanes: lanes.collect(),

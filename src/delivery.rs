@@ -22,9 +22,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    failure::FailureId,
+    failure::{Ending, FailureId},
     name::Name,
     notice::{Coverage, NoticeId, NoticeKind, Tally, Trouble},
+    task::Task,
 };
 
 /// The number of a delivery in this store. Ascending in the order of opening.
@@ -359,6 +360,9 @@ pub struct Delivery {
     pub uncertain: bool,
     /// Whether the fallback was told that it is not delivered.
     pub alarmed: bool,
+    /// Tasks that it lists and that are no failures: they run for too long. At most
+    /// [`crate::notice::FAILURES_MAX`].
+    pub running: Vec<Task>,
 }
 
 /// A failure that cleared, as a notice says it.
@@ -369,6 +373,8 @@ pub struct Cleared {
     /// When it was found to be no longer listed.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub at: Timestamp,
+    /// See [`crate::failure::Failure::ending`].
+    pub ending: Option<Ending>,
 }
 
 /// What a failed attempt asks for.

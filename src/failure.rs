@@ -90,6 +90,35 @@ pub struct Failure {
     pub cleared_at: Option<Timestamp>,
     /// The texts as the cloud last listed them, if they changed.
     pub changed: Option<TaskText>,
+    /// What became of the task when it was no longer listed, as far as that is known.
+    pub ending: Option<Ending>,
+}
+
+/// What became of a task that is no longer listed as failed. Stored: never reorder.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The cloud says that it succeeded.
+    Resolved,
+    /// The cloud says that it failed: somebody deleted the record of it.
+    StillFailed,
+    /// Taskbell deleted the record of it, as the operator wants.
+    Deleted,
+}
+
+impl Ending {
+    /// Every ending.
+    pub const ALL: [Self; 3] = [Self::Resolved, Self::StillFailed, Self::Deleted];
+
+    /// The word for logs and payloads.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolved => "resolved",
+            Self::StillFailed => "still_failed",
+            Self::Deleted => "deleted",
+        }
+    }
 }
 
 /// That somebody looks after a failure: no reminders. It dies with the failure.
@@ -105,6 +134,25 @@ pub struct Ack {
 }
 
 impl Failure {
+    /// A task that is not recorded as a failure, in the shape of one: what is said about a
+    /// running task is said in the same words.
+    #[must_use]
+    pub fn of_task(source: Name, task: Task, at: Timestamp) -> Self {
+        Self {
+            id: FailureId::default(),
+            source,
+            task,
+            generation: 1,
+            episode: 0,
+            origin: Origin::New,
+            occurrences_24h: 1,
+            first_seen_at: at,
+            cleared_at: None,
+            changed: None,
+            ending: None,
+        }
+    }
+
     /// The texts as last listed.
     #[must_use]
     pub fn current_text(&self) -> &TaskText {

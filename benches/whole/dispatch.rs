@@ -9,6 +9,7 @@ use taskbell::{
         diff::{Changes, NewFailure},
         rules::Rules,
         sift::Found,
+        sight::SightRule,
     },
     failure::Origin,
     store::{self, PollRecord, Store},
@@ -74,11 +75,14 @@ pub(crate) async fn many_routes() {
     let changes = Changes { new: (0..FAILURES).map(new_failure).collect(), ..Changes::default() };
     let record = PollRecord {
         info: rules.info(&source),
+        began: clock.now(),
         at: clock.now(),
         changes,
         complete: true,
         outcome: "complete".to_owned(),
         detail: String::new(),
+        advice: String::new(),
+        rule: SightRule::default(),
     };
     store.record_poll(record).await.unwrap();
     // The peak begins anew; without this it would be that of building the failures.

@@ -14,6 +14,7 @@ use taskbell::{
     decide::{
         diff::{Changes, NewFailure},
         sift::Found,
+        sight::SightRule,
     },
     delivery::{DeliveryState, LastAttempt, Outcome},
     failure::Origin,
@@ -104,11 +105,14 @@ async fn live(
     };
     let record = PollRecord {
         info: rules.info(&source),
+        began: now,
         at: now,
         changes,
         complete: true,
         outcome: "complete".to_owned(),
         detail: String::new(),
+        advice: String::new(),
+        rule: SightRule::default(),
     };
     store.record_poll(record).await.unwrap();
     dispatcher.run(true).await.unwrap();

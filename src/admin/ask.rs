@@ -14,6 +14,8 @@ use super::{
 pub enum Ask {
     /// `source list`.
     Sources,
+    /// `baseline reset`.
+    ResetBaseline(String),
     /// `sink list`.
     Sinks,
     /// `sink test`.
@@ -77,6 +79,7 @@ impl Ask {
         let delete = |path: String| (Method::DELETE, path, None, None);
         match self {
             Self::Sources => get("sources".to_owned(), None),
+            Self::ResetBaseline(source) => delete(format!("sources/{}/baseline", segment(source))),
             Self::Sinks => get("sinks".to_owned(), None),
             Self::TestSink(sink, kind) => {
                 post(format!("sinks/{}/test", segment(sink)), Some(json!({ "kind": kind })))
@@ -126,6 +129,7 @@ impl Admin {
     pub async fn answer(&self, ask: Ask) -> Result<Value, AdminError> {
         match ask {
             Ask::Sources => self.sources().await,
+            Ask::ResetBaseline(source) => self.reset_baseline(&source).await,
             Ask::Sinks => self.sinks().await,
             Ask::TestSink(sink, kind) => self.test_sink(&sink, kind).await,
             Ask::ProbeSink(sink, resend) => self.probe(&sink, resend).await,

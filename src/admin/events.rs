@@ -43,6 +43,12 @@ pub enum Happened {
         /// Failures that are no longer listed.
         cleared: usize,
     },
+    /// A source became blind though no poll of it ended.
+    #[serde(rename = "source.blind")]
+    Blind {
+        /// Which.
+        source: String,
+    },
     /// Notices were put together.
     #[serde(rename = "deliveries.opened")]
     Opened {
@@ -109,6 +115,7 @@ impl Happened {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Polled { .. } => "source.polled",
+            Self::Blind { .. } => "source.blind",
             Self::Opened { .. } => "deliveries.opened",
             Self::Settled { .. } => "deliveries.settled",
             Self::Retried { .. } => "deliveries.retried",

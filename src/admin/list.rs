@@ -4,29 +4,20 @@
 //! repeats nor skips what stays in it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     Admin, AdminError, LIMIT_DEFAULT, LIMIT_MAX, name,
-    view::{
-        CoverageView, DeliveryView, FailureView, HourView, Listing, SilenceView, SinkView,
-        SourceView, SpokenView, json,
-    },
+    view::{DeliveryView, FailureView, Listing, SilenceView, SinkView, SpokenView, json},
 };
 use crate::{
     delivery::{DeliveryId, DeliveryState},
     failure::{Failure, FailureId},
-    source::FaultClass,
-    store::{DeliverySearch, FailureQuery, FailureSearch, Found, Position, SourceState},
+    store::{DeliverySearch, FailureQuery, FailureSearch, Found, Position},
     task::Action,
-    worker::Watched,
 };
-
-/// Intervals without a complete poll after which a source counts as blind.
-const BLIND_AFTER: u32 = 3;
 
 /// Longest text that is looked for. Longer ones are in no record.
 const TEXT_BYTES_MAX: usize = 256;
@@ -151,31 +142,6 @@ fn bounded(key: &str, text: Option<&String>) -> Result<Option<String>, AdminErro
 }
 
 impl Admin {
-    /// `source list`.
-    ///
-    /// # Errors
-    ///
-    /// [`AdminError`], as with every question.
-    pub async fn sources(&self) -> Result<Value, AdminError> {
-        Ok(json(&self.source_views().await?))
-    }
-
-    /// The same as types.
-    ///
-    /// # Errors
-    ///
-    /// [`AdminError`].
-    pub async fn source_views(&self) -> Result<Vec<SourceView>, AdminError> {
-        let known = self.worker.store.sources().await?;
-        let now = self.worker.clock.now();
-        let view = |watched: &Watched| {
-            let name = &watched.source.info().name;
-            let state = known.binary_search_by(|(known, _)| known.cmp(name)).ok();
-            source_view(watched, state.and_then(|at| known.get(at)).map(|(_, state)| state), now)
-        };
-        Ok(self.worker.sources.iter().map(view).collect())
-    }
-
     /// `failure list`.
     ///
     /// # Errors
@@ -376,36 +342,4 @@ fn search(query: &ListQuery, from: Position) -> Result<FailureSearch, AdminError
         text: bounded("text", query.text.as_ref())?,
         limit: query.limit()?,
     })
-}
-
-fn source_view(watched: &Watched, state: Option<&SourceState>, now: Timestamp) -> SourceView {
-    let info = watched.source.info();
-    let outcome = state.map_or("never polled", |state| state.outcome.as_str());
-    let class = FaultClass::ALL.into_iter().find(|class| class.as_str() == outcome);
-    let late = watched.interval.saturating_mul(BLIND_AFTER);
-    let seen = state.and_then(|state| state.last_complete_at);
-    let blind = seen.and_then(|at| at.checked_add(late).ok()).is_none_or(|until| until < now);
-    SourceView {
-        name: info.name.to_string(),
-        kind: info.kind.clone(),
-        region: info.region.clone(),
-        project_id: info.project_id.clone(),
-        outcome: outcome.to_owned(),
-        detail: state.map(|state| state.detail.clone()).filter(|detail| !detail.is_empty()),
-        advice: class.map(FaultClass::advice),
-        blind,
-        standing: state.map(|state| state.standing),
-        baseline_at: state.and_then(|state| state.baseline_at),
-        last_poll_at: state.and_then(|state| state.last_poll_at),
-        last_complete_at: seen,
-        coverage: state
-            .map(|state| CoverageView::from(state.coverage.figures(state.last_complete_at, now))),
-        hours: state.map_or_else(Vec::new, |state| {
-            let hours = state.coverage.by_hour(now);
-            hours
-                .into_iter()
-                .map(|(at, polls_due, polls_complete)| HourView { at, polls_due, polls_complete })
-                .collect()
-        }),
-    }
 }

@@ -38,6 +38,7 @@ mod problem;
 mod sample;
 pub mod server;
 pub mod socket;
+mod sources;
 mod state;
 pub mod view;
 

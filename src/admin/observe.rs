@@ -20,6 +20,7 @@ use crate::{
         fold::FoldOrder,
         health::SinkState,
         release::Waiting,
+        stuck::RunningMark,
     },
     delivery::{Delivery, DeliveryId, DeliveryState, Outcome},
     failure::{Ack, Failure, FailureId},
@@ -27,8 +28,8 @@ use crate::{
     silence::Silence,
     store::{
         Compacted, DeliveryQuery, DeliverySearch, FailureDetail, FailureQuery, FailureSearch,
-        Found, Inspected, Kept, Lease, Ledger, Owed, PollRecord, Reconciled, Settled, Settlement,
-        SourceState, Spoken, Store, StoreError,
+        Found, Inspected, Kept, Lease, Ledger, Owed, PollRecord, Reconciled, RunningRecord,
+        Settled, Settlement, SourceState, Spoken, Store, StoreError, TimePassed,
     },
     task::TaskKey,
 };
@@ -161,7 +162,7 @@ impl Store for Observed {
             outcome: poll.outcome.clone(),
             new,
             back: poll.changes.reopened.len(),
-            cleared: poll.changes.cleared.len(),
+            cleared: poll.changes.cleared.len() + poll.changes.deleted.len(),
         };
         self.store.record_poll(poll).await?;
         self.seen.count(|counts| {
@@ -172,6 +173,31 @@ impl Store for Observed {
         });
         self.seen.events.add(happened);
         Ok(())
+    }
+
+    async fn pass_time(&self, passed: TimePassed) -> Result<bool, StoreError> {
+        let source = passed.source.to_string();
+        let blind = self.store.pass_time(passed).await?;
+        if blind {
+            self.seen.events.add(Happened::Blind { source });
+        }
+        Ok(blind)
+    }
+
+    async fn running(&self, source: &Name) -> Result<Vec<RunningMark>, StoreError> {
+        self.store.running(source).await
+    }
+
+    async fn record_running(&self, looked: RunningRecord) -> Result<(), StoreError> {
+        self.store.record_running(looked).await
+    }
+
+    async fn note_deleting(&self, source: &Name, ids: Vec<FailureId>) -> Result<(), StoreError> {
+        self.store.note_deleting(source, ids).await
+    }
+
+    async fn reset_baseline(&self, source: &Name) -> Result<bool, StoreError> {
+        self.store.reset_baseline(source).await
     }
 
     async fn undispatched(&self, limit: usize, closing: Timestamp) -> Result<Backlog, StoreError> {

@@ -159,5 +159,6 @@ fn failure(source: &Name, cleared_at: Option<Timestamp>, now: Timestamp) -> Fail
         first_seen_at: now,
         cleared_at,
         changed: None,
+        ending: None,
     }
 }

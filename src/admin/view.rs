@@ -15,7 +15,7 @@ pub use standing::{
 use super::explain::Step;
 use crate::{
     delivery::{Delivery, DeliveryState},
-    failure::{Ack, Failure},
+    failure::{Ack, Ending, Failure},
     notice::NoticeKind,
     store::Spoken,
     task::Action,
@@ -85,6 +85,9 @@ pub struct FailureView {
     /// When it was found to be no longer listed.
     #[schemars(with = "Option<Instant>")]
     pub cleared_at: Option<Timestamp>,
+    /// What became of the task, where the cloud was asked or its record was deleted.
+    #[schemars(extend("enum" = Ending::ALL.map(Ending::as_str)))]
+    pub ending: Option<&'static str>,
     /// For instance `KPS.6009`.
     pub error_code: Option<String>,
     /// Free text of the cloud.
@@ -115,6 +118,7 @@ impl From<&Failure> for FailureView {
             failed_at: failure.task.failed_at,
             first_seen_at: failure.first_seen_at,
             cleared_at: failure.cleared_at,
+            ending: failure.ending.map(Ending::as_str),
             error_code: text.error_code.clone(),
             error_message: text.error_message.clone(),
             server: ServerView { id: text.server_id.clone(), name: text.server_name.clone() },

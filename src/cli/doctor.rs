@@ -74,7 +74,7 @@ fn unusable(findings: &mut Findings, error: &ConfigError) {
 /// The least-privilege policy for all sources, as the console's JSON editor takes it.
 fn policy(worker: &Worker) -> Value {
     let actions = worker.sources.iter().flat_map(|watched| watched.source.actions());
-    let mut actions: Vec<&str> = actions.copied().collect();
+    let mut actions: Vec<&str> = actions.collect();
     actions.sort_unstable();
     actions.dedup();
     if actions.is_empty() {

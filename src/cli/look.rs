@@ -16,13 +16,6 @@ use crate::{
     options, sink,
 };
 
-/// `source …`.
-#[derive(Debug, clap::Subcommand)]
-pub(super) enum SourceCommand {
-    /// List each source with its last poll, coverage and baseline
-    List,
-}
-
 /// `sink …`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum SinkCommand {
@@ -241,26 +234,6 @@ pub(super) fn show(value: &Value) -> Exit {
         }
     }
     out::table(&["FIELD", "VALUE"], &rows)
-}
-
-pub(super) async fn source(config: &Config, command: &SourceCommand, output: Output) -> Exit {
-    let SourceCommand::List = command;
-    let answer = ask(config, Ask::Sources).await;
-    print(answer, output, |value| {
-        list(
-            value,
-            &[
-                ("NAME", "name"),
-                ("KIND", "kind"),
-                ("OUTCOME", "outcome"),
-                ("STANDING", "standing"),
-                ("LAST COMPLETE POLL", "last_complete_at"),
-                ("BASELINE", "baseline_at"),
-                ("POLLS 24H", "coverage.polls_due"),
-                ("COMPLETE", "coverage.polls_complete"),
-            ],
-        )
-    })
 }
 
 /// `sink kinds`.

@@ -29,6 +29,7 @@ mod plan;
 mod route;
 mod run;
 pub mod simulate;
+mod source;
 mod state;
 mod table;
 mod template;
@@ -112,7 +113,10 @@ enum Command {
     Simulate(simulate::Args),
     /// See the lists that are watched
     #[command(subcommand)]
-    Source(look::SourceCommand),
+    Source(source::SourceCommand),
+    /// See or renew what stood when each source was first seen
+    #[command(subcommand)]
+    Baseline(source::BaselineCommand),
     /// See, test and revive the places that are told
     #[command(subcommand)]
     Sink(look::SinkCommand),
@@ -238,7 +242,8 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
         Command::Silence(command) => hush::silence(config, &command, output).await,
         Command::State(command) => state::state(config, &command, output).await,
         Command::Config(command) => plan::config(config, &command, output).await,
-        Command::Source(command) => look::source(config, &command, output).await,
+        Command::Source(command) => source::source(config, &command, output).await,
+        Command::Baseline(command) => source::baseline(config, &command, output).await,
         Command::Sink(command) => look::sink(config, &command, output).await,
         Command::Route(command) => route::run(config, &command, output),
         Command::Failure(command) => look::failure(config, &command, output).await,

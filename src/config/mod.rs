@@ -30,10 +30,11 @@ use crate::{
         rules::{Rules, SinkRules, SourceFacts},
         window::Window,
     },
+    heartbeat::Heartbeat,
     http::{Clients, Rate},
     name::Name,
     notice::SourceInfo,
-    options::{self, OptionError},
+    options::{self, OptionError, SecretRef},
     render::{Hints, Language, Style, Target, Template, Templates, Words, Zone},
     sink, source,
 };
@@ -122,6 +123,10 @@ pub struct Source {
     pub timeout: Duration,
     /// What to do with the failures that stand at first.
     pub first_run: FirstRun,
+    /// So many intervals without a complete poll, and it counts as blind.
+    pub blind_after: u32,
+    /// Where signs of life go.
+    pub heartbeat_url: Option<SecretRef>,
     /// For routes.
     pub labels: BTreeMap<String, String>,
 }
@@ -175,6 +180,8 @@ impl fmt::Debug for Source {
             .field("interval", &self.interval)
             .field("timeout", &self.timeout)
             .field("first_run", &self.first_run)
+            .field("blind_after", &self.blind_after)
+            .field("heartbeat_url", &self.heartbeat_url)
             .field("labels", &self.labels)
             .finish()
     }
@@ -315,6 +322,24 @@ impl Config {
                 clock: Arc::clone(clock),
                 clients: clients.clone(),
             })
+        })
+    }
+
+    /// Where the signs of life of each source go, in the order of the file. Reads secrets and does
+    /// no other I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Invalid`] with the problem of each source.
+    pub fn build_heartbeats(
+        &self,
+        clients: &Clients,
+    ) -> Result<Vec<Option<Heartbeat>>, ConfigError> {
+        self.build("source", (&self.sources, |_, source| source.table), |source| {
+            let wrong = |problem: String| OptionError::new("heartbeat_url", problem);
+            let Some(place) = &source.heartbeat_url else { return Ok(None) };
+            let url = place.read().map_err(wrong)?;
+            Heartbeat::new(&url, clients).map(Some).map_err(|problem| wrong(problem.to_owned()))
         })
     }
 

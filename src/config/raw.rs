@@ -15,7 +15,7 @@ mod times;
 pub(super) use times::{RawDigest, RawMute, RawRemind};
 
 use crate::{
-    decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules},
+    decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules, sight::SightRule},
     http::Rate,
     options::{Period, SecretRef},
     render::Language,
@@ -119,9 +119,21 @@ pub(super) struct RawSource {
     /// "summary".
     #[serde(default)]
     pub(super) first_run: RawFirstRun,
+    /// So many intervals without a complete poll, 1 to 10080, and it is told that the source is
+    /// not seen. Default 3.
+    #[serde(default = "three")]
+    #[schemars(range(min = 1, max = 10_080))]
+    pub(super) blind_after: u32,
+    /// Fetched after each complete poll; after any other, the class of the trouble is posted to it
+    /// with `/fail` behind its path. For a dead man's switch outside this host. Default: none.
+    pub(super) heartbeat_url: Option<SecretRef>,
     /// Free words about the source, for routes: `labels.team`.
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
+}
+
+fn three() -> u32 {
+    SightRule::default().blind_after
 }
 
 fn minute() -> Period {

@@ -9,10 +9,12 @@ use toml::{Table, Value};
 use url::{Host, Url};
 
 use super::{Config, Warning, locate::join};
+use crate::options::SecretRef;
 
 /// Keys whose value is a secret, in every kind.
 const KEYS: &[&str] = &[
     "access_key",
+    "heartbeat_url",
     "password",
     "routing_key",
     "secret",
@@ -45,7 +47,11 @@ pub(super) fn exposed(config: &Config, mode: u32) -> Option<Warning> {
     }
     let mut paths = Vec::new();
     for source in &config.sources {
-        literals(&format!("source[{}]", source.table), &source.options, &mut paths);
+        let path = format!("source[{}]", source.table);
+        if source.heartbeat_url.as_ref().is_some_and(SecretRef::is_literal) {
+            paths.push(join(&path, "heartbeat_url"));
+        }
+        literals(&path, &source.options, &mut paths);
     }
     // One table may stand for several sources, which follow one another.
     paths.dedup();

@@ -10,9 +10,9 @@ use crate::{
     delivery::{Cleared, Delivery, DeliveryId, Hold, Remind, Suppressed},
     failure::{Failure, FailureId},
     name::Name,
-    notice::{Member, NoticeKind},
+    notice::{Member, NoticeKind, Trouble},
     silence::Silence,
-    task::TaskKey,
+    task::{Task, TaskKey},
 };
 
 /// What has to be told, before anybody decided to whom. Written with what caused it.
@@ -51,6 +51,44 @@ pub enum Seed {
         /// When the copy was made that took the place of the lost one, if there was one.
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
         as_of: Option<Timestamp>,
+    },
+    /// A source has not been seen whole for too long.
+    Blind {
+        /// The source.
+        source: Name,
+        /// When that was decided.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        at: Timestamp,
+        /// Its last complete poll; of one that had none, its first poll.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        since: Timestamp,
+        /// Why, and what to do.
+        trouble: Trouble,
+    },
+    /// A source is seen again.
+    Sighted {
+        /// The source.
+        source: Name,
+        /// The complete poll.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        at: Timestamp,
+        /// The one before it; if there was none, the first poll.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        since: Timestamp,
+        /// See [`crate::decide::sight::Because`].
+        reason: String,
+        /// Why it was not seen, if nobody was told so far.
+        trouble: Option<Trouble>,
+    },
+    /// Tasks have been running for too long.
+    Stuck {
+        /// Of one source.
+        source: Name,
+        /// When that was decided.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        at: Timestamp,
+        /// At most [`crate::notice::FAILURES_MAX`].
+        tasks: Vec<Task>,
     },
 }
 
@@ -146,6 +184,9 @@ pub struct Backlog {
     pub members: BTreeMap<FailureId, Failure>,
     /// Who was told of what cleared.
     pub told: BTreeMap<FailureId, Vec<Told>>,
+    /// Deliveries that are not done and say that a source is blind, by source. Only of sources
+    /// that a seed says are seen again.
+    pub blind: BTreeMap<Name, Vec<(Name, DeliveryId)>>,
     /// Each source that a seed or a group names.
     pub sources: BTreeMap<Name, SourceView>,
     /// Each sink that is not as it was at first.

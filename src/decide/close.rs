@@ -28,7 +28,8 @@ impl Desk<'_> {
         let waiting = self.waiting();
         let mut amended: BTreeMap<DeliveryId, Amended> = BTreeMap::new();
         for failure in failures {
-            let cleared = Cleared { id: failure.id, at: failure.cleared_at.unwrap_or(self.by.now) };
+            let at = failure.cleared_at.unwrap_or(self.by.now);
+            let cleared = Cleared { id: failure.id, at, ending: failure.ending };
             let told = self.told.get(&failure.id).cloned().unwrap_or_default();
             for one in &told {
                 if one.fate == (Fate::Pending { amendable: true }) {
@@ -182,7 +183,7 @@ impl Desk<'_> {
     }
 
     /// The mute window that holds now, and until when.
-    fn muted_until(&self, mute: &[Name]) -> Option<(Name, Timestamp)> {
+    pub(super) fn muted_until(&self, mute: &[Name]) -> Option<(Name, Timestamp)> {
         let until = |name: &Name, now| {
             self.by.rules.windows.get(name).and_then(|window| window.active_until(now))
         };
@@ -337,6 +338,7 @@ impl Desk<'_> {
             recipients: None,
             uncertain: false,
             alarmed: false,
+            running: Vec::new(),
             failures: listed,
         };
         let all_listed = ids.len() <= FAILURES_MAX;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sift::{Findings, Found, Presence, RosterEntry};
 use crate::{
-    failure::{FailureId, Origin},
+    failure::{Ending, FailureId, Origin},
     task::{TaskKey, TaskText},
 };
 
@@ -52,13 +52,15 @@ impl Default for DiffPolicy {
 
 /// What is known about the source and the poll beside the rows.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation {
+pub struct Situation<'a> {
     /// Whether the poll saw the whole list.
     pub complete: bool,
     /// Whether the source has its baseline.
     pub has_baseline: bool,
     /// Whether it had one in a store that was lost since.
     pub lost: bool,
+    /// Failures whose records in the cloud taskbell itself asked to be deleted.
+    pub deleting: &'a [FailureId],
 }
 
 /// A failure that cleared and is remembered.
@@ -136,6 +138,10 @@ pub struct Changes {
     pub texts: Vec<(FailureId, TaskText)>,
     /// Gone from the index: no longer listed.
     pub cleared: Vec<RosterEntry>,
+    /// What became of those, as far as the cloud was asked and told.
+    pub endings: BTreeMap<FailureId, Ending>,
+    /// Gone from the index because taskbell deleted their records. Nobody is told.
+    pub deleted: Vec<RosterEntry>,
     /// Set when this poll is the source's baseline.
     pub baseline: Option<Baseline>,
     /// So many cleared at once that they are told in one sentence.
@@ -149,7 +155,7 @@ pub struct Changes {
 pub fn diff(
     findings: Findings,
     past: &BTreeMap<TaskKey, Past>,
-    situation: Situation,
+    situation: Situation<'_>,
     policy: DiffPolicy,
     now: Timestamp,
 ) -> Changes {
@@ -182,6 +188,8 @@ pub fn diff(
     for (entry, presence) in findings.roster.iter().zip(presence) {
         note_presence(&mut changes, entry, presence, situation.complete, policy);
     }
+    let ours = |entry: &mut RosterEntry| situation.deleting.contains(&entry.id);
+    changes.deleted = changes.cleared.extract_if(.., ours).collect();
     let gone = changes.cleared.len();
     changes.mass_cleared = 10 < gone && standing_before < 2 * gone;
     if first && situation.complete {
@@ -277,11 +285,11 @@ fn note_presence(
 fn baseline(
     changes: &Changes,
     standing_before: usize,
-    situation: Situation,
+    situation: Situation<'_>,
     policy: DiffPolicy,
 ) -> Baseline {
     let fresh = changes.new.iter().filter(|new| !new.tell).count() + changes.reopened.len();
-    let gone = changes.cleared.len();
+    let gone = changes.cleared.len() + changes.deleted.len();
     let standing = (standing_before + fresh).saturating_sub(gone);
     let said = match policy.first_run {
         _ if situation.lost => BaselineSaid::StateLost,

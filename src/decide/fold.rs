@@ -207,7 +207,7 @@ impl<'o> Folder<'o> {
         match failure.cleared_at {
             None => part.open += 1,
             Some(at) if part.members.len() <= FAILURES_MAX => {
-                part.cleared.push(Cleared { id: failure.id, at });
+                part.cleared.push(Cleared { id: failure.id, at, ending: failure.ending });
             }
             Some(_) => {}
         }
@@ -295,6 +295,7 @@ impl FoldOrder {
             recipients: None,
             uncertain: false,
             alarmed: false,
+            running: Vec::new(),
             failures: listed.collect(),
         };
         Model { delivery, members: part.members }

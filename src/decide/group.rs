@@ -20,7 +20,7 @@ use super::{
     silence::Silences,
 };
 use crate::{
-    delivery::{Cleared, Delivery, Reason, Remind, Suppressed},
+    delivery::{Cleared, Delivery, DeliveryId, Reason, Remind, Suppressed},
     failure::{Failure, FailureId, Origin},
     name::Name,
     notice::{Member, NoticeKind},
@@ -55,6 +55,7 @@ pub fn dispatch(backlog: Backlog, by: Dispatching<'_>) -> Opening {
         counts: BTreeMap::new(),
         members: backlog.members,
         told: backlog.told,
+        blind: backlog.blind,
         sources: backlog.sources,
         sinks: backlog.sinks,
         opening: Opening::default(),
@@ -84,6 +85,7 @@ pub(super) struct Desk<'a> {
     pub(super) counts: BTreeMap<Name, usize>,
     pub(super) members: BTreeMap<FailureId, Failure>,
     pub(super) told: BTreeMap<FailureId, Vec<Told>>,
+    pub(super) blind: BTreeMap<Name, Vec<(Name, DeliveryId)>>,
     pub(super) sources: BTreeMap<Name, SourceView>,
     pub(super) sinks: BTreeMap<Name, SinkState>,
     pub(super) opening: Opening,
@@ -110,6 +112,9 @@ impl<'a> Desk<'a> {
             }
             Seed::Watching { source, at, standing, lost, as_of } => {
                 self.watching(source, *at, *standing, (*lost, *as_of));
+            }
+            Seed::Blind { .. } | Seed::Sighted { .. } | Seed::Stuck { .. } => {
+                self.about_watch(&seeded.seed);
             }
         }
     }
@@ -209,7 +214,7 @@ impl<'a> Desk<'a> {
         }
         if place.kind == NoticeKind::TaskCleared {
             let at = failure.cleared_at.unwrap_or(self.by.now);
-            group.cleared.push(Cleared { id: failure.id, at });
+            group.cleared.push(Cleared { id: failure.id, at, ending: failure.ending });
         }
         let full = place.max_items <= group.members.len();
         let key = group.key.clone();

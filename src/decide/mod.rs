@@ -7,6 +7,7 @@
 //! that can be refused, and only that looks up time zones.
 
 pub mod backlog;
+pub mod cleanup;
 mod close;
 pub mod coverage;
 pub mod diff;
@@ -21,8 +22,11 @@ pub mod route;
 pub mod rules;
 pub mod schedule;
 pub mod sift;
+pub mod sight;
 pub mod silence;
+pub mod stuck;
 pub mod tally;
 pub mod upkeep;
+mod watch;
 pub mod window;
 mod zone;

@@ -10,7 +10,7 @@ use super::{
     },
 };
 use crate::{
-    failure::Failure,
+    failure::{Ending, Failure},
     notice::{Count, Coverage, Notice, NoticeKind},
     task::Action,
 };
@@ -211,6 +211,15 @@ impl Speech for Chinese {
         format!("{at}（通知前已消除）")
     }
 
+    fn ended(&self, at: &str, ending: Ending) -> String {
+        let ending = match ending {
+            Ending::Resolved => "任务已成功",
+            Ending::StillFailed => "任务仍为失败，记录已被删除",
+            Ending::Deleted => "记录已由 taskbell 删除",
+        };
+        format!("{at}，{ending}")
+    }
+
     fn gap(&self, length: &str, from: &str, to: &str) -> String {
         format!("{length}（{from} 至 {to}）")
     }
@@ -235,6 +244,8 @@ impl Speech for Chinese {
             "schema" => "响应格式异常",
             "incomplete" => "列表读取不完整",
             "request" => "请求被拒绝",
+            "overdue" => "轮询未能结束",
+            "not_running" => "taskbell 未在运行",
             "retry" => "重试中",
             "suspect" => "疑似配置错误",
             "gone" => "接收端已下线",
@@ -259,6 +270,7 @@ impl Speech for Chinese {
             "schema" => "该 endpoint 返回了非预期内容，请检查是否被网关或认证页面劫持。",
             "incomplete" => "读取期间列表发生变化；新的失败仍会照常通知。",
             "request" => "请检查 project_id 和 endpoint。",
+            "overdue" => "请检查本机负载以及到 endpoint 的链路；taskbell 会持续轮询。",
             "suspect" => {
                 "接收端拒绝了消息，疑似配置错误：请检查其地址和密钥，再执行 `taskbell sink probe`。"
             }

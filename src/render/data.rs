@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Words;
 use crate::{
-    failure::Failure,
+    failure::{Ending, Failure},
     notice::{Coverage, Notice, SourceInfo, Tally, Trouble},
 };
 
@@ -62,6 +62,8 @@ struct Item<'a> {
     keypair: Option<&'a str>,
     first_seen_at: Timestamp,
     cleared_at: Option<Timestamp>,
+    /// What became of the task, where the cloud was asked: `resolved` or `still_failed`.
+    ending: Option<&'static str>,
     occurrences_24h: u32,
     /// What to do, in the language of the sink.
     hint: Option<&'a str>,
@@ -123,6 +125,7 @@ impl<'a> Item<'a> {
             keypair: text.keypair.as_deref(),
             first_seen_at: failure.first_seen_at,
             cleared_at: failure.cleared_at,
+            ending: failure.ending.map(Ending::as_str),
             occurrences_24h: failure.occurrences_24h,
             hint: hint.map(|hint| hint.text),
             hint_link: hint.and_then(|hint| hint.link),

@@ -10,7 +10,7 @@ use super::{
     },
 };
 use crate::{
-    failure::Failure,
+    failure::{Ending, Failure},
     notice::{Count, Coverage, Notice, NoticeKind},
     task::Action,
 };
@@ -196,6 +196,15 @@ impl Speech for English {
         format!("{at}, before it could be told")
     }
 
+    fn ended(&self, at: &str, ending: Ending) -> String {
+        let ending = match ending {
+            Ending::Resolved => "resolved",
+            Ending::StillFailed => "still failed, record deleted",
+            Ending::Deleted => "record deleted by taskbell",
+        };
+        format!("{at}: {ending}")
+    }
+
     fn gap(&self, length: &str, from: &str, to: &str) -> String {
         format!("{length}, from {from} to {to}")
     }
@@ -220,6 +229,8 @@ impl Speech for English {
             "schema" => "answer not understood",
             "incomplete" => "list incomplete",
             "request" => "request refused",
+            "overdue" => "polls do not come to an end",
+            "not_running" => "taskbell did not run",
             "retry" => "no success so far",
             "suspect" => "looks like configuration",
             "gone" => "the receiver is gone",

@@ -105,6 +105,7 @@ fn failure(kind: NoticeKind, source: &Name, id: u64, row: &Row<'_>) -> Failure {
         first_seen_at: at(-30),
         cleared_at: (kind == NoticeKind::TaskCleared).then(|| at(-1)),
         changed: None,
+        ending: None,
     }
 }
 

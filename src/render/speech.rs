@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Zone, chinese::Chinese, english::English, short};
 use crate::{
-    failure::Failure,
+    failure::{Ending, Failure},
     notice::{Count, Coverage, Notice},
     task::Action,
 };
@@ -134,6 +134,9 @@ pub(super) trait Speech: Sync {
 
     /// A time and what it means: that the failure cleared before anybody was told.
     fn cleared_untold(&self, at: &str) -> String;
+
+    /// A time and what became of the task by then.
+    fn ended(&self, at: &str, ending: Ending) -> String;
 
     /// A length of time, from an instant to another.
     fn gap(&self, length: &str, from: &str, to: &str) -> String;

@@ -272,7 +272,10 @@ impl<'a> Teller<'a> {
         let at = self.style.zone.full(failure.cleared_at?);
         Some(match self.notice.kind {
             NoticeKind::TaskFailed => self.style.speech().cleared_untold(&at),
-            _ => at,
+            _ => match failure.ending {
+                Some(ending) => self.style.speech().ended(&at, ending),
+                None => at,
+            },
         })
     }
 

@@ -147,6 +147,25 @@ impl Simulator {
         there(self.with(|cloud, _| cloud.world.change_task(project, id, texts)))
     }
 
+    /// Starts a task that runs until [`Simulator::end_task`]. Its `age` is how long it has been
+    /// running already. Returns its id.
+    ///
+    /// # Errors
+    ///
+    /// [`NotThere`] when the project does not exist.
+    pub fn run_task(&self, project: &str, task: &SimTask) -> Result<String, NotThere> {
+        self.with(|cloud, now| cloud.world.run_task(project, task, now)).ok_or(NotThere)
+    }
+
+    /// Ends a running task: it succeeded.
+    ///
+    /// # Errors
+    ///
+    /// [`NotThere`].
+    pub fn end_task(&self, project: &str, id: &str) -> Result<(), NotThere> {
+        there(self.with(|cloud, _| cloud.world.end_task(project, id)))
+    }
+
     /// Ids of the failed tasks, newest first. Empty if the project does not exist.
     #[must_use]
     pub fn task_ids(&self, project: &str) -> Vec<String> {

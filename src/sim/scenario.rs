@@ -145,6 +145,9 @@ pub struct Project {
     /// `[[project.task]]`: tasks listed at the start, spelled out.
     #[serde(rename = "task")]
     pub tasks: Vec<SimTask>,
+    /// `[[project.running]]`: tasks that run from the start and do not end by themselves. Their
+    /// `age` is how long they have been running by then.
+    pub running: Vec<SimTask>,
 }
 
 /// `project.generate`: tasks made up.
@@ -359,6 +362,7 @@ impl Default for Project {
             count: 1,
             generate: Generate::default(),
             tasks: Vec::new(),
+            running: Vec::new(),
         }
     }
 }

@@ -111,6 +111,10 @@ impl World {
                 for task in &declared.tasks {
                     world.add(index, task, started_at);
                 }
+                let id = world.projects.get(index).map(|project| project.id.clone());
+                for task in &declared.running {
+                    world.run_task(id.as_deref().unwrap_or_default(), task, started_at);
+                }
             }
         }
         world
@@ -288,10 +292,39 @@ impl World {
         true
     }
 
-    /// Starts a task. Returns its id.
+    /// Starts a task that ends as the scenario says. Returns its id.
     pub(super) fn start(&mut self, id: &str, task: &SimTask, now: Timestamp) -> Option<String> {
-        let fields = Fields::of(task, now, &mut self.random);
         let ends_at = now.checked_add(self.bind.takes.0).unwrap_or(Timestamp::MAX);
+        self.start_until(id, task, now, ends_at)
+    }
+
+    /// Starts a task that runs until somebody ends it. Returns its id.
+    pub(super) fn run_task(&mut self, id: &str, task: &SimTask, now: Timestamp) -> Option<String> {
+        let operate_type = task.operate_type.clone().or(Some("RUNNING_RESET".to_owned()));
+        let task = SimTask { operate_type, ..task.clone() };
+        self.start_until(id, &task, now, Timestamp::MAX)
+    }
+
+    /// Ends a running task well. Returns whether it ran.
+    pub(super) fn end_task(&mut self, project: &str, id: &str) -> bool {
+        let Some(project) = self.project_mut(project) else { return false };
+        let Some(at) = project.running.iter().position(|one| one.fields.task_id == id) else {
+            return false;
+        };
+        let fields = project.running.remove(at).fields;
+        let status = format!("SUCCESS_{}", fields.action());
+        project.past.insert(fields.task_id, Past { server_id: fields.server_id, status });
+        true
+    }
+
+    fn start_until(
+        &mut self,
+        id: &str,
+        task: &SimTask,
+        now: Timestamp,
+        ends_at: Timestamp,
+    ) -> Option<String> {
+        let fields = Fields::of(task, now, &mut self.random);
         let task_id = fields.task_id.clone();
         self.project_mut(id)?.running.push(Running { fields, ends_at });
         Some(task_id)

@@ -23,6 +23,7 @@ use crate::{
     options::OptionError,
 };
 
+mod extras;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod huawei;
@@ -32,6 +33,8 @@ mod kps;
 mod peer;
 mod scalar;
 mod sdrs;
+
+pub use extras::{Extras, TaskFate, TaskId};
 
 /// Every kind of source, in the order that help texts list them.
 pub const KINDS: &[&Kind] = &[&kps::KIND, &sdrs::KIND, &json::KIND];
@@ -116,9 +119,49 @@ pub trait Source: fmt::Debug + Send + Sync {
     }
 
     /// What the cloud must allow our identity to do, in the words of its permission system.
-    fn actions(&self) -> &'static [&'static str] {
-        &[]
+    fn actions(&self) -> Vec<&'static str> {
+        Vec::new()
     }
+
+    /// What the operator wants of it beside its list. What is not wanted, or what the kind does
+    /// not have, is never asked for with the methods below.
+    fn extras(&self) -> Extras {
+        Extras::default()
+    }
+
+    /// Walks the list of running tasks once, as [`Source::walk`] does that of the failed ones.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    async fn walk_running(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
+        let _unused = sift;
+        Err(unable())
+    }
+
+    /// What became of a task.
+    ///
+    /// # Errors
+    ///
+    /// When the cloud does not say.
+    async fn task(&self, id: &TaskId) -> Result<TaskFate, SourceError> {
+        let _unused = id;
+        Err(unable())
+    }
+
+    /// Deletes the record of one failed task. That there is none is a success.
+    ///
+    /// # Errors
+    ///
+    /// When the cloud refuses, or its answer was not heard: then it may have been deleted.
+    async fn delete(&self, id: &TaskId) -> Result<(), SourceError> {
+        let _unused = id;
+        Err(unable())
+    }
+}
+
+fn unable() -> SourceError {
+    SourceError::new(FaultClass::Request, "this kind of source cannot do that")
 }
 
 /// What one step of [`Source::examine`] found.
@@ -223,6 +266,12 @@ impl FaultClass {
         Self::Incomplete,
         Self::Request,
     ];
+
+    /// The class with this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == word)
+    }
 
     /// The word.
     #[must_use]

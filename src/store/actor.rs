@@ -18,8 +18,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Compacted, DeliveryQuery, DeliverySearch, FailureDetail, FailureQuery, FailureSearch, Found,
-    Inspected, Kept, Lease, Ledger, Owed, PollRecord, Reconciled, Settled, Settlement, SourceState,
-    Spoken, Store, StoreError,
+    Inspected, Kept, Lease, Ledger, Owed, PollRecord, Reconciled, RunningRecord, Settled,
+    Settlement, SourceState, Spoken, Store, StoreError, TimePassed,
     engine::Engine,
     memory::{MemoryDisk, MemoryKv},
     migrate,
@@ -32,6 +32,7 @@ use crate::{
         fold::FoldOrder,
         health::SinkState,
         release::Waiting,
+        stuck::RunningMark,
     },
     delivery::{Delivery, DeliveryId},
     failure::{Ack, Failure, FailureId},
@@ -166,6 +167,29 @@ impl Store for Handle {
 
     async fn record_poll(&self, poll: PollRecord) -> Result<(), StoreError> {
         self.ask(move |engine| engine.record_poll(poll)).await
+    }
+
+    async fn pass_time(&self, passed: TimePassed) -> Result<bool, StoreError> {
+        self.ask(move |engine| engine.pass_time(&passed)).await
+    }
+
+    async fn running(&self, source: &Name) -> Result<Vec<RunningMark>, StoreError> {
+        let source = source.clone();
+        self.ask(move |engine| engine.running(&source)).await
+    }
+
+    async fn record_running(&self, looked: RunningRecord) -> Result<(), StoreError> {
+        self.ask(move |engine| engine.record_running(looked)).await
+    }
+
+    async fn note_deleting(&self, source: &Name, ids: Vec<FailureId>) -> Result<(), StoreError> {
+        let source = source.clone();
+        self.ask(move |engine| engine.note_deleting(&source, ids)).await
+    }
+
+    async fn reset_baseline(&self, source: &Name) -> Result<bool, StoreError> {
+        let source = source.clone();
+        self.ask(move |engine| engine.reset_baseline(&source)).await
     }
 
     async fn undispatched(&self, limit: usize, closing: Timestamp) -> Result<Backlog, StoreError> {

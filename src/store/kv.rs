@@ -48,10 +48,12 @@ pub(super) enum Tree {
     Ack,
     /// Deliveries to remind of, by due time and delivery.
     Remind,
+    /// What is remembered of running tasks, by source number.
+    Running,
 }
 
 impl Tree {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Meta,
         Self::Source,
         Self::Roster,
@@ -70,6 +72,7 @@ impl Tree {
         Self::Silence,
         Self::Ack,
         Self::Remind,
+        Self::Running,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -92,6 +95,7 @@ impl Tree {
             Self::Silence => "silence",
             Self::Ack => "ack",
             Self::Remind => "remind",
+            Self::Running => "running",
         }
     }
 }

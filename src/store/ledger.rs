@@ -12,17 +12,20 @@ use super::{
     engine::{Counters, Engine, failures, roster},
     kv::{Tree, Txn},
     pages::{Edit, decode, encode},
+    watch::sight_seed,
 };
 use crate::{
     decide::{
         backlog::Seed,
-        coverage::CoverageLog,
+        coverage::{CoverageLog, Look},
         diff::{BaselineSaid, Changes, NewFailure, Past, Reopened},
         recur::{Recurrence, fingerprint},
         sift::RosterEntry,
+        sight::{Looked, SightRule},
     },
-    failure::{Failure, FailureId, Origin},
+    failure::{Ending, Failure, FailureId, Origin},
     name::Name,
+    notice::Trouble,
     task::TaskKey,
 };
 
@@ -35,7 +38,9 @@ const RECALL_MAX: u64 = 20_000;
 
 /// How old the figures of polls that changed nothing may get in memory: when it was polled last,
 /// and the counts of coverage. Written with each such poll, a thousand sources would cost a
-/// thousand commits a minute, and a crash costs no more than these seconds of counting.
+/// thousand commits a minute, and a crash costs no more than these seconds of counting. Whether a
+/// source is blind follows from such figures too; so those of one that is soon taken for blind are
+/// always written ([`SightRule::outlasts`]).
 const FIGURES_AGE_MAX: Duration = Duration::from_secs(10);
 
 /// Records per step of a transaction. After each step the transaction may end.
@@ -171,6 +176,31 @@ impl Engine {
     }
 }
 
+/// A poll, as far as sight is concerned.
+struct PollSeen {
+    began: Timestamp,
+    complete: bool,
+    rule: SightRule,
+    last_poll_at: Option<Timestamp>,
+    trouble: Trouble,
+}
+
+/// How failures left the list.
+#[derive(Clone, Copy)]
+struct Gone<'a> {
+    endings: &'a BTreeMap<FailureId, Ending>,
+    /// So many at once that they are told in one sentence.
+    mass: bool,
+    /// Taskbell deleted their records.
+    ours: bool,
+}
+
+impl Gone<'_> {
+    fn ending(&self, id: FailureId) -> Option<Ending> {
+        if self.ours { Some(Ending::Deleted) } else { self.endings.get(&id).copied() }
+    }
+}
+
 /// One poll on its way into the store.
 struct Recording<'a> {
     txn: Txn<'a>,
@@ -203,16 +233,27 @@ fn without_figures(state: &SourceState) -> SourceState {
 
 impl Recording<'_> {
     fn run(&mut self, poll: PollRecord) -> Result<(), StoreError> {
-        let Changes { new, reopened, touched, texts, cleared, baseline, mass_cleared } =
-            poll.changes;
+        let Changes { new, reopened, touched, texts, cleared, .. } = poll.changes;
+        let Changes { endings, deleted, baseline, mass_cleared, .. } = poll.changes;
         self.add(new)?;
         self.reopen(reopened)?;
         self.touch(touched)?;
         self.retext(texts)?;
-        self.clear(cleared, mass_cleared)?;
-        let last_complete = self.state.last_complete_at;
-        let coverage = std::mem::take(&mut self.state.coverage);
-        self.state.coverage = coverage.after_poll(poll.complete, last_complete, self.at);
+        self.clear(cleared, Gone { endings: &endings, mass: mass_cleared, ours: false })?;
+        let ours = Gone { endings: &BTreeMap::new(), mass: false, ours: true };
+        self.clear(deleted, ours)?;
+        self.look(&PollSeen {
+            began: poll.began,
+            complete: poll.complete,
+            rule: poll.rule,
+            last_poll_at: self.state.last_poll_at,
+            trouble: Trouble {
+                sink: None,
+                class: poll.outcome.clone(),
+                detail: poll.detail.clone(),
+                advice: poll.advice,
+            },
+        });
         self.state.polls = self.state.polls.saturating_add(1);
         self.state.last_poll_at = Some(self.at);
         if poll.complete {
@@ -235,7 +276,8 @@ impl Recording<'_> {
             }
         }
         let same = without_figures(&self.state) == without_figures(&self.before);
-        if same && self.txn.is_empty() && self.seeded.is_empty() {
+        let may_wait = poll.rule.outlasts(FIGURES_AGE_MAX);
+        if same && may_wait && self.txn.is_empty() && self.seeded.is_empty() {
             self.is_idle = true;
             return Ok(());
         }
@@ -257,6 +299,27 @@ impl Recording<'_> {
         self.txn.put(Tree::Source, self.name.as_str().as_bytes().to_vec(), state);
         Engine::put_counters(&mut self.txn, &self.counters);
         self.txn.commit()
+    }
+
+    /// What the poll means for what is known of the source's sight.
+    fn look(&mut self, poll: &PollSeen) {
+        let last_complete = self.state.last_complete_at;
+        let before = std::mem::take(&mut self.state.coverage);
+        let looked = Looked {
+            began: poll.began,
+            ended: self.at,
+            complete: poll.complete,
+            last_complete,
+            before: &before,
+        };
+        if let Some(said) = self.state.sight.look(looked, poll.rule) {
+            let seed = sight_seed(self.name, self.at, said, (poll.last_poll_at, &poll.trouble));
+            self.seed(&seed);
+        }
+        let (began, ended, complete) = (poll.began, self.at, poll.complete);
+        let interval = poll.rule.interval;
+        let look = Look { began, ended, complete, interval };
+        self.state.coverage = before.after_poll(look, last_complete);
     }
 
     fn seed(&mut self, seed: &Seed) {
@@ -314,29 +377,31 @@ impl Recording<'_> {
                 first_seen_at: self.at,
                 cleared_at: None,
                 changed: None,
+                ending: None,
             }));
         }
         superseded.sort_unstable();
         let added = u64::try_from(entries.len()).unwrap_or(0);
         self.state.standing += added;
-        self.leave(&superseded)?;
+        self.leave(&superseded, Gone { endings: &BTreeMap::new(), mass: false, ours: false })?;
         failures().edit(&mut self.txn, records)?;
         roster(self.state.number).edit(&mut self.txn, entries)
     }
 
     /// Takes failures out of the roster and marks them cleared. `ids` are ascending.
-    fn leave(&mut self, ids: &[u64]) -> Result<(), StoreError> {
+    fn leave(&mut self, ids: &[u64], gone: Gone<'_>) -> Result<(), StoreError> {
         let edits = ids.iter().map(|id| Edit::Remove(*id)).collect();
         roster(self.state.number).edit(&mut self.txn, edits)?;
         let mut records = failures().get_many(&self.txn, ids.iter().copied())?;
         for record in &mut records {
             record.cleared_at = Some(self.at);
+            record.ending = gone.ending(record.id);
         }
         for id in ids {
             self.txn.remove(Tree::Ack, id.to_be_bytes().to_vec());
         }
-        let gone = u64::try_from(ids.len()).unwrap_or(0);
-        self.state.standing = self.state.standing.saturating_sub(gone);
+        let count = u64::try_from(ids.len()).unwrap_or(0);
+        self.state.standing = self.state.standing.saturating_sub(count);
         failures().edit(&mut self.txn, records.into_iter().map(Edit::Put).collect())
     }
 
@@ -352,6 +417,7 @@ impl Recording<'_> {
             let mut records = failures().get_many(&self.txn, ids)?;
             for record in &mut records {
                 record.cleared_at = None;
+                record.ending = None;
                 record.episode = record.episode.saturating_add(1);
                 record.origin = Origin::Reappeared;
             }
@@ -406,7 +472,7 @@ impl Recording<'_> {
         Ok(())
     }
 
-    fn clear(&mut self, mut cleared: Vec<RosterEntry>, mass: bool) -> Result<(), StoreError> {
+    fn clear(&mut self, mut cleared: Vec<RosterEntry>, gone: Gone<'_>) -> Result<(), StoreError> {
         cleared.sort_unstable_by_key(|entry| entry.id);
         for step in cleared.chunks(STEP) {
             let ids: Vec<u64> = step.iter().map(|entry| entry.id.0).collect();
@@ -415,7 +481,7 @@ impl Recording<'_> {
                 .into_iter()
                 .map(|record| (record.id.0, record.episode))
                 .collect();
-            self.leave(&ids)?;
+            self.leave(&ids, gone)?;
             for entry in step {
                 let past = Past {
                     id: entry.id,
@@ -428,8 +494,13 @@ impl Recording<'_> {
                 self.txn.put(Tree::Past, key, encode(&past));
                 self.state.past += 1;
             }
-            let failures = step.iter().map(|entry| entry.id).collect();
-            self.seed(&Seed::Cleared { source: self.name.clone(), failures, mass });
+            if gone.ours {
+                self.state.deleting.retain(|id| !step.iter().any(|entry| entry.id == *id));
+            } else {
+                let failures = step.iter().map(|entry| entry.id).collect();
+                let (source, mass) = (self.name.clone(), gone.mass);
+                self.seed(&Seed::Cleared { source, failures, mass });
+            }
             self.end_step(false)?;
         }
         Ok(())

@@ -26,6 +26,7 @@ use crate::{
         fold::FoldOrder,
         health::SinkState,
         release::Waiting,
+        stuck::RunningMark,
     },
     delivery::{Delivery, DeliveryId},
     failure::{Ack, Failure, FailureId},
@@ -57,6 +58,7 @@ mod settle;
 mod sled;
 mod sweep;
 mod upkeep;
+mod watch;
 
 pub use actor::{Handle, open_memory, open_memory_on, open_sled};
 pub use archive::Archived;
@@ -65,8 +67,8 @@ pub use lock::StoreLock;
 pub use memory::MemoryDisk;
 pub use records::{
     DeliveryQuery, DeliverySearch, FailureDetail, FailureQuery, FailureSearch, Found, Lease,
-    Ledger, Owed, PollRecord, Position, Reconciled, Settled, Settlement, SourceState, Spoken,
-    Totals,
+    Ledger, Owed, PollRecord, Position, Reconciled, RunningRecord, Settled, Settlement,
+    SourceState, Spoken, TimePassed, Totals,
 };
 pub use recover::{Access, check_archive, import};
 pub use upkeep::{Inspected, Kept};
@@ -101,6 +103,24 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// that it counts as coverage. The next call that is late enough, or the orderly end, puts
     /// them on disk; a crash in between forgets them.
     async fn record_poll(&self, poll: PollRecord) -> Result<(), StoreError>;
+
+    /// Takes note that time passed, and says what is due if a source became blind by it. Returns
+    /// whether one did.
+    async fn pass_time(&self, passed: TimePassed) -> Result<bool, StoreError>;
+
+    /// What is remembered of a source's running tasks.
+    async fn running(&self, source: &Name) -> Result<Vec<RunningMark>, StoreError>;
+
+    /// Records a look at running tasks. Writes nothing if nothing changed.
+    async fn record_running(&self, looked: RunningRecord) -> Result<(), StoreError>;
+
+    /// Notes that the records of these failures, and of no others, are to be deleted in the
+    /// cloud: that they are gone is then nobody's news. Called before the cloud is asked.
+    async fn note_deleting(&self, source: &Name, ids: Vec<FailureId>) -> Result<(), StoreError>;
+
+    /// Forgets a source's baseline: its next complete poll sets one as its first poll would. What
+    /// is recorded stays. `false`: the source was never polled.
+    async fn reset_baseline(&self, source: &Name) -> Result<bool, StoreError>;
 
     /// Failures that have no deliveries yet, oldest first and at most about `limit`, and the
     /// groups that are still open; with all that closing those up to `closing` takes.

@@ -17,6 +17,7 @@ use super::{
     original::original,
     pages::{Edit, decode, encode},
     settle::{body, remove_body},
+    watch::is_answered,
 };
 use crate::{
     decide::{
@@ -126,6 +127,7 @@ impl Engine {
             }
         }
         let sources = self.views();
+        let blind = self.blind_deliveries(&seeds)?;
         let txn = Txn::new(&mut *self.kv);
         let mut known = Vec::with_capacity(seeds.len());
         for (number, seed) in seeds {
@@ -135,7 +137,10 @@ impl Engine {
                     cleared.extend(failures.iter().copied());
                     failures
                 }
-                Seed::Watching { .. } => &[],
+                Seed::Watching { .. }
+                | Seed::Blind { .. }
+                | Seed::Sighted { .. }
+                | Seed::Stuck { .. } => &[],
             };
             let failures = failures().get_many(&txn, ids.iter().map(|id| id.0))?;
             known.push(Seeded { number, seed, failures });
@@ -148,6 +153,7 @@ impl Engine {
             forming,
             members: members.into_iter().map(|failure| (failure.id, failure)).collect(),
             told,
+            blind,
             sources,
             sinks: self.sinks.clone(),
             silences: Arc::clone(&self.silences),
@@ -163,8 +169,12 @@ impl Engine {
             let seed: Seed = decode(Tree::Seed, bytes)?;
             count += match &seed {
                 Seed::Failed { failures, .. } | Seed::Cleared { failures, .. } => failures.len(),
-                Seed::Watching { .. } => 1,
+                Seed::Stuck { tasks, .. } => tasks.len(),
+                Seed::Watching { .. } | Seed::Blind { .. } | Seed::Sighted { .. } => 1,
             };
+            if is_answered(&seeds, &seed) {
+                return Ok(ControlFlow::Break(()));
+            }
             seeds.push((number, seed));
             Ok(if limit <= count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;

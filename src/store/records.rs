@@ -6,13 +6,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    decide::{coverage::CoverageLog, diff::Changes, sift::RosterEntry},
+    decide::{
+        coverage::CoverageLog,
+        diff::Changes,
+        sift::RosterEntry,
+        sight::{Sight, SightRule},
+        stuck::RunningMark,
+    },
     delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt, Suppressed},
     failure::{Ack, Failure, FailureId},
     message::{MessageRef, Original},
     name::Name,
     notice::SourceInfo,
-    task::Action,
+    task::{Action, Task},
 };
 
 /// What the next poll of a source is compared with.
@@ -54,6 +60,11 @@ pub struct SourceState {
     pub past: u64,
     /// How much was seen lately.
     pub coverage: CoverageLog,
+    /// Whether it is seen.
+    pub sight: Sight,
+    /// Failures whose records in the cloud were asked to be deleted, and that may still be
+    /// listed. A few.
+    pub deleting: Vec<FailureId>,
     /// Which list it is, as configured at the last poll.
     pub info: Option<SourceInfo>,
 }
@@ -63,6 +74,8 @@ pub struct SourceState {
 pub struct PollRecord {
     /// The source.
     pub info: SourceInfo,
+    /// When the poll began.
+    pub began: Timestamp,
     /// When the poll ended.
     pub at: Timestamp,
     /// What it changes.
@@ -73,6 +86,38 @@ pub struct PollRecord {
     pub outcome: String,
     /// See [`SourceState::detail`].
     pub detail: String,
+    /// What to do about it. Empty if the poll was complete.
+    pub advice: String,
+    /// When the source counts as blind.
+    pub rule: SightRule,
+}
+
+/// What a look at a source's running tasks came to.
+#[derive(Debug)]
+pub struct RunningRecord {
+    /// The source.
+    pub source: Name,
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// What is remembered from now on.
+    pub marks: Vec<RunningMark>,
+    /// To be told.
+    pub stuck: Vec<Task>,
+}
+
+/// That time passed for a source.
+#[derive(Clone, Debug)]
+pub struct TimePassed {
+    /// The source.
+    pub source: Name,
+    /// Until then.
+    pub now: Timestamp,
+    /// Since when this process watches.
+    pub started: Timestamp,
+    /// When the source counts as blind.
+    pub rule: SightRule,
+    /// What to do about the trouble of its last poll.
+    pub advice: String,
 }
 
 /// The right to attempt one delivery. Settle or release it.

@@ -84,9 +84,19 @@ impl Place {
 
     /// Notes that sources have their baseline. A failure costs only the notice that state was lost.
     pub(super) fn mark(&self, sources: impl IntoIterator<Item = Name>) {
-        let known = self.marked();
-        let names: BTreeSet<Name> = known.iter().cloned().chain(sources).collect();
-        if names == known {
+        let names = self.marked().into_iter().chain(sources).collect();
+        self.write_marker(&names);
+    }
+
+    /// Notes that a source has no baseline any more, because the operator wants that.
+    pub(super) fn unmark(&self, source: &Name) {
+        let mut names = self.marked();
+        names.remove(source);
+        self.write_marker(&names);
+    }
+
+    fn write_marker(&self, names: &BTreeSet<Name>) {
+        if *names == self.marked() {
             return;
         }
         let text: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();

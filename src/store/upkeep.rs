@@ -19,6 +19,7 @@ use crate::{
         backlog::{Forming, Seed},
         diff::Past,
         health::SinkState,
+        stuck::RunningMark,
         upkeep::{checkpoint_due, worth_compacting},
     },
     delivery::Suppressed,
@@ -144,6 +145,7 @@ impl Engine {
         decode_each::<SinkState>(kv, Tree::Sink, &mut seen)?;
         decode_each::<Silence>(kv, Tree::Silence, &mut seen)?;
         decode_each::<Ack>(kv, Tree::Ack, &mut seen)?;
+        decode_each::<Vec<RunningMark>>(kv, Tree::Running, &mut seen)?;
         seen.failures = read_pages(kv, &failures(), &mut seen, |_| {})?;
         read_pages(kv, &mentions(), &mut seen, |_| {})?;
         let mut named = BTreeSet::new();

@@ -8,9 +8,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::{Worker, deliver::Lane, poll::Polled, rota};
+use super::{Worker, deliver::Lane, rota, watch::watch};
 use crate::{
     clock::Clock,
     name::Name,
@@ -79,6 +79,8 @@ impl Daemon {
         loops.spawn(poll_loop(Arc::new(worker.clone()), nudges.clone(), stop.clone()));
         loops.spawn(dispatch_loop(worker.clone(), nudges.clone(), stop.clone()));
         loops.spawn(sweep_loop(worker.clone(), stop.clone()));
+        let woken = Arc::clone(&nudges.dispatch);
+        loops.spawn(watch(worker.clone(), stop.clone(), move || woken.notify_one()));
         for lane in worker.lanes.clone() {
             let nudge = nudges.lanes.get(&lane.name).cloned().unwrap_or_default();
             let nudges = (nudge, Arc::clone(&nudges.dispatch));
@@ -101,11 +103,7 @@ async fn poll_loop(
     nudges: Nudges,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    let polled = |polled: &Polled| {
-        debug!(source = %polled.source, new = polled.new, "polled");
-        nudges.dispatch.notify_one();
-    };
-    rota::run(worker, stop, polled).await
+    rota::run(worker, stop, move || nudges.dispatch.notify_one()).await
 }
 
 async fn dispatch_loop(

@@ -383,6 +383,12 @@ pub fn notice(delivery: &Delivery, mut failures: Vec<Failure>, rules: &Rules) ->
         // What the record says now may have changed since the content was fixed.
         let cleared = delivery.cleared.iter().find(|cleared| cleared.id == failure.id);
         failure.cleared_at = cleared.map(|cleared| cleared.at);
+        failure.ending = cleared.and_then(|cleared| cleared.ending);
+    }
+    if let Some(source) = &delivery.source {
+        let tasks = delivery.running.iter().cloned();
+        failures
+            .extend(tasks.map(|task| Failure::of_task(source.clone(), task, delivery.created_at)));
     }
     let source = delivery.source.as_ref().map(|name| rules.info(name));
     Notice {

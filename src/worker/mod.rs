@@ -10,12 +10,14 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Clock,
-    decide::{diff::DiffPolicy, rules::Rules},
+    decide::{diff::DiffPolicy, rules::Rules, sight::SightRule},
     sink::Sink,
     source::Source,
     store::Store,
 };
 
+pub mod after;
+pub mod cleanup;
 pub mod daemon;
 pub mod deliver;
 pub mod dispatch;
@@ -24,6 +26,9 @@ pub mod plan;
 pub mod poll;
 pub mod replay;
 mod rota;
+mod running;
+mod verify;
+pub mod watch;
 
 /// A source and how it is polled.
 #[derive(Clone, Debug)]
@@ -36,6 +41,20 @@ pub struct Watched {
     pub timeout: Duration,
     /// What its rows mean.
     pub policy: DiffPolicy,
+    /// See [`SightRule::blind_after`].
+    pub blind_after: u32,
+    /// Who hears of each poll outside this host.
+    pub pulse: Option<after::Pulse>,
+    /// How far cleaning up has come.
+    pub round: cleanup::Round,
+}
+
+impl Watched {
+    /// When it counts as blind.
+    #[must_use]
+    pub fn sight_rule(&self) -> SightRule {
+        SightRule { interval: self.interval, blind_after: self.blind_after }
+    }
 }
 
 /// Everything the steps work with. Cheap to clone: all of it is shared.

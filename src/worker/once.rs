@@ -5,7 +5,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Worker, daemon, deliver, poll::Polled, rota::Places};
+use super::{
+    Watched, Worker,
+    after::{Beats, looks},
+    daemon, deliver,
+    poll::Polled,
+    rota::Places,
+};
 use crate::store::{Owed, StoreError};
 
 /// Sweeps of a run that copied the store. Each looks at some thousand records, so all of an
@@ -42,6 +48,17 @@ pub async fn run(worker: &Worker, deadline: Duration) -> Result<Report, StoreErr
         let polls = polls?;
         report.delivered += left.delivered;
         report.failed += left.failed;
+        let mut beats = Beats::default();
+        for (watched, polled) in pairs(worker, &polls) {
+            beats.send(watched, polled);
+        }
+        // What the polls found does not wait for what follows them.
+        let looks = async { tokio::join!(beats.finish(), look_all(worker, &polls)).1 };
+        let (first, looked) = tokio::join!(tell(worker, &stop), looks);
+        let first = first?;
+        looked?;
+        report.delivered += first.delivered;
+        report.failed += first.failed;
         report.polls = polls;
         let told = tell(worker, &stop).await?;
         report.delivered += told.delivered;
@@ -146,6 +163,25 @@ async fn drain(worker: &Worker, stop: &CancellationToken) -> Result<deliver::Dra
         sum.dispatch |= drained.dispatch;
     }
     Ok(sum)
+}
+
+/// Each poll with its source.
+fn pairs<'a>(
+    worker: &'a Worker,
+    polls: &'a [Polled],
+) -> impl Iterator<Item = (&'a Watched, &'a Polled)> {
+    polls.iter().filter_map(|polled| {
+        let mine = |watched: &&Watched| watched.source.info().name == polled.source;
+        Some((worker.sources.iter().find(mine)?, polled))
+    })
+}
+
+/// Looks at what follows the polls, one source after the other.
+async fn look_all(worker: &Worker, polls: &[Polled]) -> Result<(), StoreError> {
+    for (watched, polled) in pairs(worker, polls) {
+        looks(watched, worker, polled).await?;
+    }
+    Ok(())
 }
 
 /// Polls every source, some at a time.

@@ -200,6 +200,7 @@ fn seeds(changes: Changes, source: &Name, now: Timestamp, failures: &mut Vec<Fai
             first_seen_at: now,
             cleared_at: None,
             changed: None,
+            ending: None,
         };
         if new.tell {
             told.push(failure.clone());
@@ -273,6 +274,7 @@ fn preview(group: Forming, now: Timestamp) -> Delivery {
         remind: group.remind,
         uncertain: false,
         alarmed: false,
+        running: Vec::new(),
         created_at: now,
         revived_at: None,
         still_open: 0,

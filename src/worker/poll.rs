@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tracing::{debug, info, warn};
 
-use super::Watched;
+use super::{Watched, verify::verify};
 use crate::{
     clock::Clock,
     decide::{
@@ -62,7 +62,9 @@ pub async fn poll(
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Polled, StoreError> {
-    let compared = compare(watched, store, clock).await?;
+    let began = clock.now();
+    let mut compared = compare(watched, store, clock).await?;
+    verify(&*watched.source, store, &mut compared.changes).await?;
     let info = watched.source.info().clone();
     let polled = summary(info.name.clone(), &compared);
     log(&polled, &compared);
@@ -71,11 +73,14 @@ pub async fn poll(
     store
         .record_poll(PollRecord {
             info,
+            began,
             at: clock.now(),
             complete: polled.complete,
             changes: compared.changes,
             outcome: outcome.to_owned(),
             detail: polled.detail.clone(),
+            advice: polled.fault.map_or("", FaultClass::advice).to_owned(),
+            rule: watched.sight_rule(),
         })
         .await?;
     failpoint::hit("poll.after_record");
@@ -116,6 +121,7 @@ pub async fn compare(
         complete: completeness == Completeness::Complete,
         has_baseline: ledger.state.baseline_at.is_some(),
         lost: ledger.state.lost,
+        deleting: &ledger.state.deleting,
     };
     let changes = diff(findings, &past, situation, watched.policy, clock.now());
     Ok(Compared { changes, completeness, error, ledger })

@@ -14,6 +14,7 @@ use crate::{
         diff::{Changes, NewFailure},
         rules::Rules,
         sift::Found,
+        sight::SightRule,
     },
     delivery::{DeliveryId, DeliveryState, LastAttempt, Outcome},
     failure::{Failure, Origin},
@@ -118,11 +119,15 @@ impl Replay {
         let changes = Changes { new: new.collect(), ..Changes::default() };
         let record = PollRecord {
             info: self.rules.info(source),
+            began: at,
             at,
             changes,
             complete: true,
             outcome: "complete".to_owned(),
             detail: String::new(),
+            advice: String::new(),
+            // What is replayed are failures; how well it was seen is not.
+            rule: SightRule { blind_after: u32::MAX, ..SightRule::default() },
         };
         self.store.record_poll(record).await
     }

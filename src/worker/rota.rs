@@ -22,9 +22,11 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use super::{
     Watched, Worker,
+    after::{Beats, looks},
     poll::{Polled, poll},
 };
 use crate::{name::Name, source::FaultClass, store::StoreError};
@@ -111,7 +113,34 @@ fn phase(name: &Name, interval: Duration, count: usize) -> Duration {
     spread.mul_f64(f64::from(crc32fast::hash(name.as_str().as_bytes())) / f64::from(u32::MAX))
 }
 
-/// Polls each source at its times until `stop`, and calls `polled` after each.
+/// One turn of a source, while it takes place and once it is over.
+struct Turned {
+    nth: usize,
+    /// When it was due.
+    at: Instant,
+    /// The source's signs of life, which may still be on their way.
+    beats: Beats,
+    result: Result<(), StoreError>,
+}
+
+/// A poll and what follows it. Calls `found` after each of them.
+async fn take_turn(
+    watched: &Watched,
+    worker: &Worker,
+    (places, beats): (&Places, &mut Beats),
+    found: &impl Fn(),
+) -> Result<(), StoreError> {
+    let polled = places.poll(watched, worker).await?;
+    debug!(source = %polled.source, new = polled.new, "polled");
+    found();
+    beats.replace(watched, &polled);
+    looks(watched, worker, &polled).await?;
+    found();
+    Ok(())
+}
+
+/// Polls each source at its times until `stop`, and calls `found` when there may be something to
+/// tell.
 ///
 /// # Errors
 ///
@@ -119,7 +148,7 @@ fn phase(name: &Name, interval: Duration, count: usize) -> Duration {
 pub(super) async fn run(
     worker: Arc<Worker>,
     stop: CancellationToken,
-    polled: impl Fn(&Polled),
+    found: impl Fn() + Clone + Send + Sync + 'static,
 ) -> Result<(), StoreError> {
     let places = Places::new(worker.poll_concurrency);
     let began = Instant::now();
@@ -133,30 +162,36 @@ pub(super) async fn run(
             Reverse((first, nth))
         })
         .collect();
+    let mut pulses: Vec<Beats> = worker.sources.iter().map(|_| Beats::default()).collect();
     // Dropping them loses nothing: what is recorded is recorded, the rest is listed again.
-    let mut running: JoinSet<(usize, Instant, Result<Polled, StoreError>)> = JoinSet::new();
+    let mut running: JoinSet<Turned> = JoinSet::new();
     loop {
         let next = due.peek().map(|Reverse((at, _))| *at);
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
             Some(done) = running.join_next() => {
-                let (nth, at, result) = done.map_err(|_| StoreError::Closed)?;
-                polled(&result?);
-                if let Some(watched) = worker.sources.get(nth) {
-                    // After a poll longer than the interval, the next one is due at once.
+                let Turned { nth, at, beats, result } = done.map_err(|_| StoreError::Closed)?;
+                result?;
+                if let (Some(watched), Some(pulse)) = (worker.sources.get(nth), pulses.get_mut(nth))
+                {
+                    *pulse = beats;
+                    // After a turn longer than the interval, the next one is due at once.
                     due.push(Reverse(((at + watched.interval).max(Instant::now()), nth)));
                 }
             }
             () = until(next) => {
                 let Some(Reverse((at, nth))) = due.pop() else { continue };
-                let (worker, places) = (Arc::clone(&worker), places.clone());
+                let (worker, places, found) = (Arc::clone(&worker), places.clone(), found.clone());
+                let mut beats = pulses.get_mut(nth).map(std::mem::take).unwrap_or_default();
                 running.spawn(async move {
                     let result = match worker.sources.get(nth) {
-                        Some(watched) => places.poll(watched, &worker).await,
+                        Some(watched) => {
+                            take_turn(watched, &worker, (&places, &mut beats), &found).await
+                        }
                         None => Err(StoreError::Closed),
                     };
-                    (nth, at, result)
+                    Turned { nth, at, beats, result }
                 });
             }
         }

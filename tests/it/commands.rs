@@ -25,4 +25,4 @@ macro_rules! with_and_without_a_daemon {
         )*
     };
 }
-use with_and_without_a_daemon;
+pub(crate) use with_and_without_a_daemon;

@@ -8,6 +8,7 @@ use taskbell::{
     decide::{
         diff::{DiffPolicy, Situation, diff},
         sift::Sift,
+        sight::SightRule,
     },
     name::Name,
     notice::SourceInfo,
@@ -38,7 +39,7 @@ async fn poll(
         sift.row(&Row { task_id: Some((*id).into()), failed_at_ms: Some(1), ..Row::default() });
     }
     let has_baseline = ledger.state.baseline_at.is_some();
-    let situation = Situation { complete: true, has_baseline, lost: false };
+    let situation = Situation { complete: true, has_baseline, lost: false, deleting: &[] };
     let at = Timestamp::from_second(second).unwrap();
     let changes = diff(
         sift.finish(),
@@ -55,11 +56,14 @@ async fn poll(
                 region: "r".into(),
                 project_id: "p".into(),
             },
+            began: at,
             at,
             changes,
             complete: true,
             outcome: "complete".into(),
             detail: String::new(),
+            advice: String::new(),
+            rule: SightRule::default(),
         })
         .await
 }

@@ -28,6 +28,7 @@ use taskbell::{
         route::{Group, Route, Routes},
         rules::{Rules, SourceFacts},
         sift::Sift,
+        sight::SightRule,
     },
     delivery::Verdict,
     name::Name,
@@ -194,12 +195,22 @@ impl Load {
         let keys = findings.unknown.iter().map(|found| found.task.key).collect();
         let past = self.worker.store.past(&source, keys).await.unwrap();
         let has_baseline = ledger.state.baseline_at.is_some();
-        let situation = Situation { complete: true, has_baseline, lost: false };
+        let situation = Situation { complete: true, has_baseline, lost: false, deleting: &[] };
         let policy = DiffPolicy { first_run: FirstRun::Silent, ..DiffPolicy::default() };
         let changes = diff(findings, &past, situation, policy, at);
         let info = self.worker.rules.info(&source);
         let (outcome, detail) = ("complete".to_owned(), String::new());
-        let record = PollRecord { info, at, changes, complete: true, outcome, detail };
+        let record = PollRecord {
+            info,
+            began: at,
+            at,
+            changes,
+            complete: true,
+            outcome,
+            detail,
+            advice: String::new(),
+            rule: SightRule::default(),
+        };
         self.worker.store.record_poll(record).await.unwrap();
     }
 

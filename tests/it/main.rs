@@ -40,3 +40,4 @@ mod storm;
 mod template;
 mod timeline;
 mod verify;
+mod watch;

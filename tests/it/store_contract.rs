@@ -10,6 +10,7 @@ use taskbell::{
         route::{Group, Route, Routes},
         rules::{Rules, SinkRules},
         sift::Sift,
+        sight::SightRule,
         silence::Silences,
     },
     delivery::{DeliveryId, DeliveryState, LastAttempt, Outcome},
@@ -47,6 +48,7 @@ async fn poll(store: &dyn Store, second: i64, ids: &[&str]) {
         complete: true,
         has_baseline: ledger.state.baseline_at.is_some(),
         lost: ledger.state.lost,
+        deleting: &[],
     };
     let policy = DiffPolicy { first_run: FirstRun::Notify, ..DiffPolicy::default() };
     let changes = diff(findings, &past, situation, policy, at(second));
@@ -59,11 +61,14 @@ async fn poll(store: &dyn Store, second: i64, ids: &[&str]) {
     let outcome = "complete".to_owned();
     let record = PollRecord {
         info,
+        began: at(second),
         at: at(second),
         changes,
         complete: true,
         outcome,
         detail: String::new(),
+        advice: String::new(),
+        rule: SightRule::default(),
     };
     store.record_poll(record).await.unwrap();
 }

@@ -168,6 +168,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     // What follows is for the commands alone.
     Operation {
+        path: "/api/v1/sources/{name}/baseline",
+        id: "resetBaseline",
+        summary: "Has the next complete poll of a source set its baseline anew",
+        access: Access::Own,
+        ask: |given| Ok(Ask::ResetBaseline(given.subject)),
+        ..DELETE
+    },
+    Operation {
         path: "/api/v1/deliveries/{id}/cancel",
         id: "cancelDelivery",
         summary: "Ends a delivery untold",

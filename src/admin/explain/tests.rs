@@ -44,6 +44,7 @@ fn delivery(number: u64, sink: &str, kind: NoticeKind, state: DeliveryState) -> 
         recipients: None,
         uncertain: false,
         alarmed: false,
+        running: Vec::new(),
     }
 }
 
@@ -64,6 +65,7 @@ fn detail(origin: Origin, deliveries: Vec<Delivery>) -> FailureDetail {
         first_seen_at: at(10),
         cleared_at: None,
         changed: None,
+        ending: None,
     };
     FailureDetail {
         failure,

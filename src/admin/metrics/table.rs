@@ -33,7 +33,7 @@ pub(super) const START: Metric = Metric {
 pub(super) const BLIND: Metric = Metric {
     name: "taskbell_source_blind",
     kind: "gauge",
-    help: "1 while a source has not been seen whole for more than three intervals.",
+    help: "1 while a source counts as blind, or nobody polled it for as long as would make it so.",
     labels: &[SOURCE],
 };
 pub(super) const FAULT: Metric = Metric {
@@ -59,7 +59,7 @@ pub(super) const LAST_COMPLETE: Metric = Metric {
 pub(super) const POLLS_DUE: Metric = Metric {
     name: "taskbell_source_polls_due_day",
     kind: "gauge",
-    help: "Polls that were made in the last 24 hours.",
+    help: "Polls that were due in the last 24 hours, those included that were not made.",
     labels: &[SOURCE],
 };
 pub(super) const POLLS_COMPLETE: Metric = Metric {
@@ -71,7 +71,7 @@ pub(super) const POLLS_COMPLETE: Metric = Metric {
 pub(super) const LONGEST_GAP: Metric = Metric {
     name: "taskbell_source_longest_gap_seconds",
     kind: "gauge",
-    help: "Longest time without a complete poll in the last 24 hours.",
+    help: "Longest time without a complete poll in the last 24 hours, one that lasts included.",
     labels: &[SOURCE],
 };
 pub(super) const STANDING: Metric = Metric {

@@ -170,7 +170,7 @@ fn verdict(reader: &Reader, sources: &[SourceView], sinks: &[SinkView]) -> (&'st
     let shut: Vec<&SinkView> =
         sinks.iter().filter(|sink| matches!(sink.gate, "shut" | "disabled")).collect();
     let dead: u64 = sinks.iter().map(|sink| sink.dead).sum();
-    if 0 < waiting && waiting == blind.len() {
+    if 0 < waiting && blind.is_empty() {
         return ("warn", words.get("verdict_waiting").to_owned());
     }
     match (blind.as_slice(), shut.as_slice()) {
@@ -191,7 +191,8 @@ fn verdict(reader: &Reader, sources: &[SourceView], sinks: &[SinkView]) -> (&'st
 
 fn figures(reader: &Reader, sources: &[SourceView], sinks: &[SinkView], day: u64) -> Vec<Figure> {
     let words = reader.words;
-    let seen = sources.iter().filter(|source| !source.blind).count();
+    let seen =
+        sources.iter().filter(|source| !source.blind && source.last_poll_at.is_some()).count();
     let standing: u64 = sources.iter().filter_map(|source| source.standing).sum();
     let owed: u64 = sinks.iter().map(|sink| sink.pending).sum();
     let held: u64 = sinks.iter().map(|sink| sink.held).sum();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Instant;
+use super::{super::sources::Seen, Instant};
 use crate::{
     notice::Coverage,
     silence::{OnExpire, Silence},
@@ -13,7 +13,7 @@ use crate::{
 /// How much of a source was seen in the last 24 hours.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct CoverageView {
-    /// Polls that were due.
+    /// Polls that were due, those included that were not made.
     pub polls_due: u32,
     /// Those that saw the whole list.
     pub polls_complete: u32,
@@ -39,25 +39,47 @@ pub struct SourceView {
     pub region: String,
     /// May be empty.
     pub project_id: String,
+    /// From the start of one poll to the start of the next, in seconds.
+    pub interval_seconds: u64,
+    /// So many of them without a complete poll, and it counts as blind.
+    pub blind_after: u32,
+    /// How it is seen, in a word. `troubled`: the last poll was not complete, but it does not count
+    /// as blind yet. `not polled`: nobody polled it for as long as would make it blind.
+    #[schemars(extend("enum" = Seen::ALL.map(Seen::as_str)))]
+    pub state: &'static str,
     /// What the last poll came to: `complete`, `never polled`, or the class of the trouble.
     pub outcome: String,
     /// One line more about it.
     pub detail: Option<String>,
+    /// The class of the trouble, if there is any.
+    pub class: Option<&'static str>,
     /// What to do about the trouble.
     pub advice: Option<&'static str>,
-    /// Whether it has not been seen whole for more than three intervals.
+    /// Whether it is not seen: its state is `blind` or `not polled`.
     pub blind: bool,
+    /// Since when it is blind.
+    #[schemars(with = "Option<Instant>")]
+    pub blind_since: Option<Timestamp>,
     /// Failures that stand.
     pub standing: Option<u64>,
     /// When its baseline was set.
     #[schemars(with = "Option<Instant>")]
     pub baseline_at: Option<Timestamp>,
+    /// How long ago that was.
+    pub baseline_seconds_ago: Option<u64>,
+    /// The first poll.
+    #[schemars(with = "Option<Instant>")]
+    pub first_poll_at: Option<Timestamp>,
     /// The last poll.
     #[schemars(with = "Option<Instant>")]
     pub last_poll_at: Option<Timestamp>,
+    /// How long ago that was.
+    pub last_poll_seconds_ago: Option<u64>,
     /// The last poll that saw the whole list.
     #[schemars(with = "Option<Instant>")]
     pub last_complete_at: Option<Timestamp>,
+    /// How long ago that was.
+    pub last_complete_seconds_ago: Option<u64>,
     /// Of the last 24 hours.
     pub coverage: Option<CoverageView>,
     /// The same by the hour, the oldest first: the 24 hours up to the one that runs.
@@ -70,7 +92,7 @@ pub struct HourView {
     /// When the hour began.
     #[schemars(with = "Instant")]
     pub at: Timestamp,
-    /// Polls that ended in it.
+    /// Polls that were due in it, those included that were not made.
     pub polls_due: u32,
     /// Those that saw the whole list.
     pub polls_complete: u32,

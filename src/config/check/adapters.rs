@@ -14,15 +14,25 @@ use crate::{
         schema,
         text::Inherited,
     },
-    decide::diff::FirstRun,
+    decide::{diff::FirstRun, sight::SightRule},
     name::Name,
     options::{self, Period},
     sink, source,
 };
 
 /// What [`RawSource`] holds. Other keys are the kind's own.
-pub(in crate::config) const SOURCE_KEYS: Shared =
-    &["name", "kind", "regions", "projects", "interval", "timeout", "first_run", "labels"];
+pub(in crate::config) const SOURCE_KEYS: Shared = &[
+    "name",
+    "kind",
+    "regions",
+    "projects",
+    "interval",
+    "timeout",
+    "first_run",
+    "blind_after",
+    "heartbeat_url",
+    "labels",
+];
 
 /// What [`RawSink`] holds. Other keys are the kind's own.
 pub(in crate::config) const SINK_KEYS: Shared = &[
@@ -81,8 +91,21 @@ impl Check {
             self.period(&path, Period(since), SECOND..=RETENTION_MAX);
         }
         self.labels(&join(&path, "labels"), &raw.labels);
+        if !(1..=SightRule::BLIND_AFTER_MAX).contains(&raw.blind_after) {
+            let most = SightRule::BLIND_AFTER_MAX;
+            let path = join(&path, "blind_after");
+            self.problem(&path, &format!("must be between 1 and {most} intervals"));
+        }
         let kind = kind?;
         let places = self.places_of(&path, &raw, kind, &options)?;
+        if 1 < places.len() && raw.heartbeat_url.is_some() {
+            let count = places.len();
+            let problem = format!(
+                "would be told of {count} sources, and the life of one hides the silence of \
+                 another; give each a table of its own"
+            );
+            self.problem(&join(&path, "heartbeat_url"), &problem);
+        }
         let (interval, timeout) = (interval?, timeout?);
         let each = places.into_iter().map(|place| Source {
             options: place.options(&options),
@@ -92,6 +115,8 @@ impl Check {
             interval,
             timeout,
             first_run: raw.first_run.0,
+            blind_after: raw.blind_after,
+            heartbeat_url: raw.heartbeat_url.clone(),
             labels: raw.labels.clone(),
         });
         Some(each.collect())

@@ -43,6 +43,7 @@ fn failure(number: u64, action: &str) -> Failure {
         first_seen_at: at(0),
         cleared_at: None,
         changed: None,
+        ending: None,
     }
 }
 

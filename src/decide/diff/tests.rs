@@ -3,8 +3,10 @@ use std::sync::Arc;
 use super::*;
 use crate::{decide::sift::Sift, task::Row};
 
-const WATCHED: Situation = Situation { complete: true, has_baseline: true, lost: false };
-const FIRST: Situation = Situation { complete: true, has_baseline: false, lost: false };
+const WATCHED: Situation<'static> =
+    Situation { complete: true, has_baseline: true, lost: false, deleting: &[] };
+const FIRST: Situation<'static> =
+    Situation { complete: true, has_baseline: false, lost: false, deleting: &[] };
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_000_000).unwrap()
@@ -31,7 +33,7 @@ struct Case {
     roster: Vec<RosterEntry>,
     rows: Vec<Row<'static>>,
     past: BTreeMap<TaskKey, Past>,
-    situation: Situation,
+    situation: Situation<'static>,
     first_run: FirstRun,
 }
 
@@ -216,4 +218,20 @@ fn many_failures_gone_at_once_are_marked_as_such() {
     assert!(Case::new(roster(1), vec![]).run().mass_cleared);
     let kept = ids.iter().take(4).map(|id| row(id, 1)).collect();
     assert!(!Case::new(roster(1), kept).run().mass_cleared, "ten are not more than ten");
+}
+
+#[test]
+fn what_taskbell_deleted_is_nobodys_news_and_no_mass_clearing() {
+    const OURS: [FailureId; 2] = [FailureId(1), FailureId(2)];
+    let situation = Situation { deleting: &OURS, ..WATCHED };
+    let case = |roster| Case { situation, ..Case::new(roster, vec![]) };
+    let changes = case(vec![entry("a", 1, 1), entry("b", 2, 0), entry("c", 3, 1)]).run();
+    let ids = |entries: &[RosterEntry]| entries.iter().map(|one| one.id.0).collect::<Vec<_>>();
+    assert_eq!((ids(&changes.deleted), ids(&changes.cleared)), (vec![1], vec![3]));
+    // Of twelve that are gone, two are ours.
+    let names: Vec<String> = (1..=12).map(|nth| format!("t{nth}")).collect();
+    let roster = names.iter().zip(1..).map(|(id, nth)| entry(id, nth, 1)).collect();
+    let changes = case(roster).run();
+    assert!(!changes.mass_cleared, "ten are not more than ten");
+    assert_eq!((changes.deleted.len(), changes.cleared.len()), (2, 10));
 }

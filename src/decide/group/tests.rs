@@ -38,6 +38,7 @@ fn failure(number: u64, server: &str) -> Failure {
         first_seen_at: at(0),
         cleared_at: None,
         changed: None,
+        ending: None,
     }
 }
 

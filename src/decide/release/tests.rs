@@ -174,6 +174,7 @@ fn failure(number: u64, action: &str, cleared: Option<i64>) -> Failure {
         first_seen_at: at(0),
         cleared_at: cleared.map(at),
         changed: None,
+        ending: None,
     }
 }
 

@@ -25,6 +25,7 @@ fn failure() -> Failure {
         first_seen_at: Timestamp::UNIX_EPOCH,
         cleared_at: None,
         changed: None,
+        ending: None,
     }
 }
 

@@ -20,6 +20,7 @@ fn failure(source: &str, row: &Row<'_>) -> Failure {
         first_seen_at: Timestamp::UNIX_EPOCH,
         cleared_at: None,
         changed: None,
+        ending: None,
     }
 }
 

@@ -82,7 +82,6 @@ pub(in crate::source) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     /// Asks for one object.
-    #[cfg_attr(not(test), expect(dead_code, reason = "single calls come with the next source"))]
     pub(in crate::source) fn object(method: Method, path: &'a str) -> Self {
         Self { method, path, query: &[], bytes_max: OBJECT_BYTES_MAX }
     }

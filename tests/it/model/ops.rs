@@ -9,6 +9,10 @@ use proptest::prelude::*;
 pub(crate) enum Op {
     /// A poll lists these of the eight tasks; a partial one may have missed some.
     Poll { listed: u8, complete: bool },
+    /// Somebody looks whether the source is seen.
+    Watch,
+    /// These of the eight tasks run, as a list says that may have been cut.
+    Running { listed: u8, complete: bool },
     /// The listed tasks of the next poll failed again, later.
     Refail { which: u8 },
     /// Time passes, or the clock is set back.
@@ -62,6 +66,9 @@ pub(crate) fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (any::<u8>(), prop::bool::weighted(0.8))
             .prop_map(|(listed, complete)| Op::Poll { listed, complete }),
+        1 => Just(Op::Watch),
+        2 => (any::<u8>(), prop::bool::weighted(0.8))
+            .prop_map(|(listed, complete)| Op::Running { listed, complete }),
         1 => any::<u8>().prop_map(|which| Op::Refail { which }),
         4 => prop_oneof![4 => 1..120_i32, 2 => 120..8_000_i32, 1 => -4_000..0_i32]
             .prop_map(|seconds| Op::Clock { seconds }),
@@ -84,6 +91,8 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Poll { listed, complete } => write!(f, "poll {listed} {complete}"),
+            Self::Watch => f.write_str("watch"),
+            Self::Running { listed, complete } => write!(f, "running {listed} {complete}"),
             Self::Refail { which } => write!(f, "refail {which}"),
             Self::Clock { seconds } => write!(f, "clock {seconds}"),
             Self::Dispatch { close_all } => write!(f, "dispatch {close_all}"),
@@ -116,6 +125,8 @@ impl FromStr for Op {
         let flag = |at: usize| words[at] == "true";
         Ok(match words[0] {
             "poll" => Self::Poll { listed: number(1)?, complete: flag(2) },
+            "watch" => Self::Watch,
+            "running" => Self::Running { listed: number(1)?, complete: flag(2) },
             "refail" => Self::Refail { which: number(1)? },
             "clock" => Self::Clock { seconds: words[1].parse().unwrap() },
             "dispatch" => Self::Dispatch { close_all: flag(1) },

@@ -16,7 +16,9 @@ use taskbell::{
         route::{Group, Matcher, Route, Routes, Subject},
         rules::{Limit, Rules, SinkRules, SourceFacts, StormRule},
         schedule::Schedule,
-        sift::Sift,
+        sift::{Found, Sift},
+        sight::SightRule,
+        stuck,
         window::Window,
     },
     delivery::{DeliveryId, DeliveryState, Remind, Verdict},
@@ -25,7 +27,10 @@ use taskbell::{
     notice::{Notice, NoticeKind, SourceInfo},
     silence::{OnExpire, Silence},
     sink::{Parcel, Receipt, Sink, SinkError},
-    store::{self, DeliveryQuery, FailureQuery, MemoryDisk, PollRecord, Store, StoreError},
+    store::{
+        self, DeliveryQuery, FailureQuery, MemoryDisk, PollRecord, RunningRecord, Store,
+        StoreError, TimePassed,
+    },
     task::Row,
     worker::{Outlet, deliver::Lane, dispatch::Dispatcher},
 };
@@ -60,6 +65,8 @@ struct Heard {
     bodies: BTreeMap<String, Vec<u8>>,
     /// For each failure, the ids of the notices that told of it.
     told: BTreeMap<u64, BTreeSet<String>>,
+    /// For each kind of notice about the watch and its occasion, the ids of those that came.
+    watch: BTreeMap<(String, String), BTreeSet<String>>,
     problems: Vec<String>,
 }
 
@@ -72,7 +79,14 @@ impl Sink for Ear {
         let members: Vec<u64> = notice.failures.iter().map(|failure| failure.id.0).collect();
         let cleared: Vec<_> = notice.failures.iter().map(|failure| failure.cleared_at).collect();
         let said: Said = (notice.kind.as_str().to_owned(), members);
-        let all = (said, format!("{} {:?} {}", notice.reason, cleared, notice.total));
+        let tasks = notice.failures.iter().map(|failure| failure.task.id.clone());
+        let occasion: String = match notice.kind {
+            NoticeKind::TaskStuck => tasks.collect::<Vec<_>>().join(","),
+            NoticeKind::SourceBlind | NoticeKind::SourceSighted => format!("{:?}", notice.since),
+            _ => String::new(),
+        };
+        let rest = format!("{} {:?} {}", notice.reason, cleared, notice.total);
+        let all = (said, rest, occasion);
         serde_json::to_vec(&all).unwrap()
     }
 
@@ -87,7 +101,12 @@ impl Sink for Ear {
         }
         let how = heard.how.unwrap_or(How::Accepts);
         if matches!(how, How::Accepts | How::Mute) {
-            let ((kind, members), _): (Said, String) = serde_json::from_slice(parcel.body).unwrap();
+            let ((kind, members), _, occasion): (Said, String, String) =
+                serde_json::from_slice(parcel.body).unwrap();
+            if !occasion.is_empty() {
+                let heard = heard.watch.entry((kind.clone(), occasion)).or_default();
+                heard.insert(id.clone());
+            }
             let telling = NoticeKind::ALL
                 .iter()
                 .any(|known| known.as_str() == kind && known.tells_failures());
@@ -126,6 +145,10 @@ pub(crate) struct World {
     fresh: BTreeSet<(u64, u32)>,
     /// What must be told: failure, episode, sink.
     expected: BTreeSet<(u64, u32, usize)>,
+    /// When this process began.
+    started: Timestamp,
+    /// Running tasks that were told and have left the list since.
+    ended: usize,
 }
 
 fn rules(variant: u8) -> Rules {
@@ -199,6 +222,8 @@ impl World {
             failed_at: [start.as_millisecond(); 8],
             fresh: BTreeSet::new(),
             expected: BTreeSet::new(),
+            started: start,
+            ended: 0,
         };
         world.poll(0, true).await.unwrap();
         world
@@ -217,6 +242,7 @@ impl World {
         self.build();
         self.disk.fail_after(None);
         self.store = Arc::new(store::open_memory_on(&self.disk).await.unwrap());
+        self.started = self.now.now();
         self.build();
     }
 
@@ -235,6 +261,14 @@ impl World {
         let now = self.now.now();
         match op {
             Op::Poll { listed, complete } => self.poll(listed, complete).await?,
+            Op::Watch => {
+                let source = name("prod");
+                let (started, rule) = (self.started, SightRule::default());
+                let advice = String::new();
+                let passed = TimePassed { source, now, started, rule, advice };
+                self.store.pass_time(passed).await?;
+            }
+            Op::Running { listed, complete } => self.running(listed, complete).await?,
             Op::Refail { which } => {
                 for (nth, at) in self.failed_at.iter_mut().enumerate() {
                     if which & (1 << nth) != 0 {
@@ -299,6 +333,31 @@ impl World {
         self.store.retry(ids, self.now.now()).await.map(drop)
     }
 
+    /// A look at the running tasks: each of the eight may run, since long ago.
+    async fn running(&mut self, listed: u8, complete: bool) -> Result<(), StoreError> {
+        let source = name("prod");
+        let ids = (0..8_usize).filter(|nth| listed & (1 << nth) != 0);
+        let found = ids.map(|nth| {
+            let row = Row {
+                task_id: Some(format!("running-{nth}").into()),
+                operate_type: Some(format!("RUNNING_{}", ACTIONS[nth % 3]).into()),
+                failed_at_ms: Some(0),
+                ..Row::default()
+            };
+            Found::of(row.to_task())
+        });
+        let before = self.store.running(&source).await?;
+        let (at, hour) = (self.now.now(), Duration::from_secs(3_600));
+        let outlook = stuck::look(&before, (found.collect(), complete), hour, at, |_| false);
+        let gone =
+            before.iter().filter(|mark| !outlook.marks.iter().any(|one| one.key == mark.key));
+        let gone = gone.count();
+        let (marks, stuck) = (outlook.marks, outlook.stuck);
+        self.store.record_running(RunningRecord { source, at, marks, stuck }).await?;
+        self.ended += gone;
+        Ok(())
+    }
+
     async fn poll(&mut self, listed: u8, complete: bool) -> Result<(), StoreError> {
         let source = name("prod");
         let ledger = self.store.ledger(&source).await?;
@@ -315,8 +374,12 @@ impl World {
         let findings = sift.finish();
         let keys = findings.unknown.iter().map(|found| found.task.key).collect();
         let past = self.store.past(&source, keys).await?;
-        let situation =
-            Situation { complete, has_baseline: ledger.state.baseline_at.is_some(), lost: false };
+        let situation = Situation {
+            complete,
+            has_baseline: ledger.state.baseline_at.is_some(),
+            lost: false,
+            deleting: &ledger.state.deleting,
+        };
         let policy = DiffPolicy {
             first_run: FirstRun::Silent,
             reopen_grace: Duration::from_secs(600),
@@ -325,8 +388,11 @@ impl World {
         let at = self.now.now();
         let changes = diff(findings, &past, situation, policy, at);
         let info = self.rules.info(&source);
-        let (outcome, detail) = ("complete".to_owned(), String::new());
-        let record = PollRecord { info, at, changes, complete, outcome, detail };
+        let outcome = if complete { "complete" } else { "incomplete" }.to_owned();
+        let (detail, advice) = (String::new(), String::new());
+        let (began, rule) = (at, SightRule::default());
+        let record =
+            PollRecord { info, began, at, changes, complete, outcome, detail, advice, rule };
         self.store.record_poll(record).await?;
         self.note_recorded().await;
         Ok(())
@@ -384,6 +450,19 @@ impl World {
         if self.store.ledger(&name("prod")).await.is_err() {
             // The disk has just failed; the next step is the next process.
             return Ok(());
+        }
+        for (ear, sink) in self.ears.iter().zip(SINKS) {
+            let heard = ear.0.lock().unwrap();
+            for ((kind, occasion), ids) in &heard.watch {
+                if 1 < ids.len() {
+                    return Err(format!("{sink} heard {kind} of {occasion} as {ids:?}"));
+                }
+            }
+            let stuck = heard.watch.keys().filter(|(kind, _)| kind == "task.stuck");
+            let named: usize = stuck.map(|(_, tasks)| tasks.split(',').count()).sum();
+            if 8 + self.ended < named {
+                return Err(format!("{sink} heard {named} times of running tasks"));
+            }
         }
         for (sink, account) in self.store.reconcile().await.unwrap() {
             if account.difference() != 0 {

@@ -57,6 +57,7 @@ pub(crate) fn failure(id: u64, row: &Row<'_>) -> Failure {
         first_seen_at: "2026-11-23T09:59:35.250Z".parse().unwrap(),
         cleared_at: None,
         changed: None,
+        ending: None,
     }
 }
 

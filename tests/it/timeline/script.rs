@@ -22,6 +22,9 @@ pub(super) struct Timeline {
     /// Tasks that are listed before the first poll.
     #[serde(default)]
     pub(super) standing: usize,
+    /// Keys of the source beside those in [`super::world`].
+    #[serde(default = "calm")]
+    pub(super) source: String,
     /// Sinks and routes. The rest is in [`super::world`].
     pub(super) config: String,
     /// Until then nothing more may arrive than what is expected.
@@ -33,6 +36,11 @@ pub(super) struct Timeline {
     /// Commands to be run when all that is expected has arrived.
     #[serde(default)]
     pub(super) finally: Vec<Run>,
+}
+
+/// How well it is seen depends on how busy this machine is, and most stories are not about that.
+fn calm() -> String {
+    "blind_after = 10000".to_owned()
 }
 
 fn chat() -> Vec<String> {
@@ -60,6 +68,10 @@ pub(super) struct Step {
     pub(super) clear: Vec<String>,
     /// Tasks that fail again.
     pub(super) refail: Vec<String>,
+    /// Tasks that run, for an hour by now.
+    pub(super) running: Vec<String>,
+    /// Running tasks that end.
+    pub(super) ended: Vec<String>,
     /// What goes wrong in the cloud from now on.
     pub(super) fault: Option<Fault>,
     /// Nothing goes wrong in the cloud any more.

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Pid, Signal, kill_process};
 use taskbell::{
     clock::{Clock, ShiftedClock, SystemClock},
+    options::Period,
     receiver::{HttpAnswer, HttpReply, WebhookReceiver},
     sim::{Scenario, SimTask, Simulator},
 };
@@ -196,12 +197,22 @@ impl World {
         for id in &step.refail {
             self.cloud.refail_task(PROJECT, id).unwrap();
         }
+        for id in &step.running {
+            let age = Some(Period(Duration::from_secs(3600)));
+            let task = SimTask { id: Some(id.clone()), age, ..step.task.clone() };
+            self.cloud.run_task(PROJECT, &task).unwrap();
+        }
+        for id in &step.ended {
+            self.cloud.end_task(PROJECT, id).unwrap();
+        }
         let burst = if 0 < step.burst { vec![format!("{} tasks", step.burst)] } else { vec![] };
         for (what, ids) in [
             ("failed", &step.fail),
             ("failed", &burst),
             ("cleared", &step.clear),
             ("failed again", &step.refail),
+            ("is running for an hour", &step.running),
+            ("has ended", &step.ended),
         ] {
             if !ids.is_empty() {
                 self.tape.note(format!("in the cloud, {} {what}", ids.join(", ")));
@@ -238,12 +249,14 @@ impl World {
             endpoint = "{cloud}"
             project_id = "{PROJECT}"
             interval = "1s"
+            {source}
             auth = {{ kind = "aksk", access_key = "SIMULATOR0ACCESSKEY0", secret_key = "simulator-secret-key-not-a-real-one" }}
             [worker]
             shutdown_grace = "1s"
             "#,
             store = self.folder.path().join("store").display(),
             cloud = self.cloud.url(),
+            source = self.timeline.source,
         );
         text.push_str(config);
         for (name, receiver) in &self.receivers {

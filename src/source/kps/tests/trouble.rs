@@ -216,11 +216,11 @@ async fn a_single_call_is_authorised_and_as_patient_as_a_walk() {
     .await;
     let kps = source(&server.origin, TOKEN);
     let query = [("limit", "1"), ("offset", "0")];
-    let mut ask = Ask::object(reqwest::Method::GET, "/v3/{project_id}/tasks/t-1");
+    let mut ask = Ask::object(Method::GET, "/v3/{project_id}/tasks/t-1");
     ask.query = &query;
     let body = kps.client.ask(&ask).await.unwrap();
     assert_eq!(body, br#"{"task_status":"FAILED_RESET"}"#);
-    ask.method = reqwest::Method::DELETE;
+    ask.method = Method::DELETE;
     let fault = kps.client.ask(&ask).await.unwrap_err();
     assert_eq!(fault.error.class, FaultClass::Request);
     assert_eq!(fault.code, "KPS.0005");

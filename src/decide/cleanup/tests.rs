@@ -1,0 +1,104 @@
+use super::*;
+use crate::{
+    delivery::{DeliveryId, Hold},
+    failure::{FailureId, Origin},
+    name::Name,
+    notice::{Coverage, NoticeId, NoticeKind},
+    task::Row,
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn failure() -> Failure {
+    let task = Row { task_id: Some("t".into()), ..Row::default() }.to_task();
+    let recorded = Failure::of_task(Name::parse("prod").unwrap(), task, at(0));
+    Failure { id: FailureId(1), origin: Origin::New, ..recorded }
+}
+
+fn delivery(kind: NoticeKind, state: DeliveryState) -> Delivery {
+    Delivery {
+        id: DeliveryId(1),
+        notice_id: NoticeId::from([7; 20]),
+        route: 1,
+        sink: Name::parse("chat").unwrap(),
+        source: None,
+        kind,
+        reason: "new".into(),
+        failures: vec![FailureId(1)],
+        total: 1,
+        cleared: Vec::new(),
+        created_at: at(0),
+        revived_at: None,
+        still_open: 0,
+        so_far: 0,
+        coverage: Coverage::default(),
+        tally: None,
+        trouble: None,
+        since: None,
+        after: Vec::new(),
+        remind: None,
+        state,
+        attempts: 0,
+        last: None,
+        recipients: None,
+        uncertain: false,
+        alarmed: false,
+        running: Vec::new(),
+    }
+}
+
+#[track_caller]
+fn check(states: Vec<DeliveryState>, delivered: bool, expected: Result<(), Stays>) {
+    let deliveries: Vec<_> =
+        states.into_iter().map(|state| delivery(NoticeKind::TaskFailed, state)).collect();
+    let failure = failure();
+    let cleanup = Cleanup { after: DAY, delivered, dry_run: false };
+    let known = Known { failure: &failure, waits: false, deliveries: &deliveries };
+    assert_eq!(cleanup.may_delete(known, at(86_400)), expected, "{deliveries:?}");
+}
+
+#[test]
+fn only_what_is_owed_to_nobody_may_go() {
+    let told = || DeliveryState::Delivered { at: at(5) };
+    let folded = DeliveryState::Folded { at: at(5), into: DeliveryId(2), held_by: None };
+    check(vec![told()], true, Ok(()));
+    check(vec![told(), told()], true, Ok(()));
+    check(vec![folded, told()], true, Ok(()));
+    check(vec![], true, Err(Stays::Untold));
+    check(vec![], false, Ok(()));
+    for owed in [
+        DeliveryState::Pending { due: at(5) },
+        DeliveryState::Held { since: at(5), by: Hold::Storm },
+        DeliveryState::Dead { at: at(5) },
+    ] {
+        check(vec![told(), owed.clone()], true, Err(Stays::Owed));
+        check(vec![owed], false, Err(Stays::Owed));
+    }
+}
+
+#[test]
+fn what_is_young_or_gone_or_waits_stays() {
+    let deliveries = [delivery(NoticeKind::TaskFailed, DeliveryState::Delivered { at: at(5) })];
+    let cleanup = Cleanup { after: DAY, delivered: true, dry_run: false };
+    let failure = failure();
+    let known = Known { failure: &failure, waits: false, deliveries: &deliveries };
+    assert_eq!(cleanup.may_delete(known, at(86_399)), Err(Stays::Young));
+    let waits = Known { waits: true, ..known };
+    assert_eq!(cleanup.may_delete(waits, at(86_400)), Err(Stays::Owed));
+    let cleared = Failure { cleared_at: Some(at(9)), ..failure.clone() };
+    let gone = Known { failure: &cleared, ..known };
+    assert_eq!(cleanup.may_delete(gone, at(86_400)), Err(Stays::Cleared));
+}
+
+#[test]
+fn that_it_was_told_as_a_reminder_is_not_that_it_was_told() {
+    let deliveries = [delivery(NoticeKind::TaskReminder, DeliveryState::Delivered { at: at(5) })];
+    let failure = failure();
+    let cleanup = Cleanup { after: DAY, delivered: true, dry_run: false };
+    let known = Known { failure: &failure, waits: false, deliveries: &deliveries };
+    assert_eq!(cleanup.may_delete(known, at(86_400)), Err(Stays::Untold));
+}
