@@ -14,7 +14,7 @@ const SECRET: &str = "s3cret-s3cret";
 /// Pages of the cloud's lists.
 pub fn cloud_page(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    for read in [kps::read_page, sdrs::read_page] {
+    for read in [kps::page::read, sdrs::page::read] {
         let mut rows = 0;
         let page = read(&text, &mut |row| {
             rows += 1;
@@ -49,5 +49,5 @@ pub fn headers(data: &[u8]) {
     let mut headers = HeaderMap::new();
     headers.insert("retry-after", value.clone());
     drop(http::retry_after(&headers, jiff::Timestamp::UNIX_EPOCH));
-    drop(value.to_str().map(json::fuzz_links));
+    drop(value.to_str().map(json::fuzz_link));
 }

@@ -24,10 +24,7 @@ use crate::{
 };
 
 mod extras;
-mod page;
-
-#[cfg(fuzzing)]
-pub(super) use page::read as read_page;
+pub(super) mod page;
 
 pub(super) const KIND: Kind = Kind {
     name: "kps",

@@ -26,10 +26,7 @@ use crate::{
     options::OptionError,
 };
 
-mod page;
-
-#[cfg(fuzzing)]
-pub(super) use page::read as read_page;
+pub(super) mod page;
 
 pub(super) const KIND: Kind = Kind {
     name: "sdrs",

@@ -1,6 +1,10 @@
 //! Many sources in one worker: what they cost, what they are called, and that none hurts another.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use taskbell::{
@@ -41,13 +45,7 @@ async fn poll(
     let has_baseline = ledger.state.baseline_at.is_some();
     let situation = Situation { complete: true, has_baseline, lost: false, deleting: &[] };
     let at = Timestamp::from_second(second).unwrap();
-    let changes = diff(
-        sift.finish(),
-        &std::collections::BTreeMap::new(),
-        situation,
-        DiffPolicy::default(),
-        at,
-    );
+    let changes = diff(sift.finish(), &BTreeMap::new(), situation, DiffPolicy::default(), at);
     store
         .record_poll(PollRecord {
             info: SourceInfo {

@@ -20,7 +20,7 @@ const SHAPE: Shape = Shape { rows: "tasks", total: "total", take };
 /// # Errors
 ///
 /// As [`page::read`].
-pub(super) fn read(text: &str, each: &mut Each<'_>) -> Result<Page, serde_json::Error> {
+pub(in crate::source) fn read(text: &str, each: &mut Each<'_>) -> Result<Page, serde_json::Error> {
     page::read(&SHAPE, text, each)
 }
 
