@@ -15,6 +15,10 @@ use crate::{
     task::Action,
 };
 
+mod counts;
+
+use counts::{failed_tasks, failures, ordinal, standing};
+
 pub(super) struct English;
 
 impl Speech for English {
@@ -423,33 +427,6 @@ fn place(failure: &Failure) -> String {
         (None, None, Some(keypair)) => format!(" for key pair {}", short(keypair)),
         (None, None, None) => String::new(),
     }
-}
-
-fn failed_tasks(count: u32) -> String {
-    if count == 1 { "1 failed task".to_owned() } else { format!("{count} failed tasks") }
-}
-
-fn failures(count: u32) -> String {
-    if count == 1 { "1 failure".to_owned() } else { format!("{count} failures") }
-}
-
-fn standing(count: u32) -> String {
-    match count {
-        0 => "no failure stands".to_owned(),
-        1 => "1 failure stands already".to_owned(),
-        _ => format!("{count} failures stand already"),
-    }
-}
-
-fn ordinal(nth: u32) -> String {
-    let ending = match (nth % 10, nth % 100) {
-        (_, 11..=13) => "th",
-        (1, _) => "st",
-        (2, _) => "nd",
-        (3, _) => "rd",
-        _ => "th",
-    };
-    format!("{nth}{ending}")
 }
 
 #[cfg(test)]
