@@ -15,6 +15,14 @@ use crate::{
     task::Action,
 };
 
+mod lead;
+
+use lead::fixed_lead;
+
+mod counts;
+
+use counts::{failed_tasks, failures, ordinal, standing};
+
 pub(super) struct English;
 
 impl Speech for English {
@@ -346,40 +354,6 @@ impl English {
     }
 }
 
-/// What needs no figures.
-fn fixed_lead(kind: NoticeKind) -> &'static str {
-    match kind {
-        NoticeKind::TaskCleared => {
-            "No longer on the cloud's list of failed tasks. \
-             That does not have to mean resolved: records can be deleted."
-        }
-        NoticeKind::SourceWatching => {
-            "This list is watched from now on. \
-             What stands on it already is not told singly; what fails from now on is."
-        }
-        NoticeKind::StateLost => {
-            "It cannot be said any more which of the failures on the list were told. \
-             Look through the list once; what fails from now on is told as usual."
-        }
-        NoticeKind::TaskReminder => {
-            "Told before, and still on the cloud's list of failed tasks. \
-             `taskbell failure ack` ends the reminders."
-        }
-        NoticeKind::StormOpened => {
-            "More at once than is told singly. Updates follow, and a summary when it is over; \
-             each failure is on record."
-        }
-        NoticeKind::StormUpdated => "What the storm brought since it was last told.",
-        NoticeKind::SourceBlind => {
-            "What fails there now is seen late or, if it is deleted before, never."
-        }
-        NoticeKind::SourceSighted => "What failed meanwhile is told now, if it is still listed.",
-        NoticeKind::TaskStuck => "Running for longer than such a task should.",
-        // The others have figures.
-        _ => "This is a test, asked for by the operator. Nothing failed.",
-    }
-}
-
 fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {
     let late = cleared_untold(notice);
     if let ([one], Some(cleared)) =
@@ -423,33 +397,6 @@ fn place(failure: &Failure) -> String {
         (None, None, Some(keypair)) => format!(" for key pair {}", short(keypair)),
         (None, None, None) => String::new(),
     }
-}
-
-fn failed_tasks(count: u32) -> String {
-    if count == 1 { "1 failed task".to_owned() } else { format!("{count} failed tasks") }
-}
-
-fn failures(count: u32) -> String {
-    if count == 1 { "1 failure".to_owned() } else { format!("{count} failures") }
-}
-
-fn standing(count: u32) -> String {
-    match count {
-        0 => "no failure stands".to_owned(),
-        1 => "1 failure stands already".to_owned(),
-        _ => format!("{count} failures stand already"),
-    }
-}
-
-fn ordinal(nth: u32) -> String {
-    let ending = match (nth % 10, nth % 100) {
-        (_, 11..=13) => "th",
-        (1, _) => "st",
-        (2, _) => "nd",
-        (3, _) => "rd",
-        _ => "th",
-    };
-    format!("{nth}{ending}")
 }
 
 #[cfg(test)]
