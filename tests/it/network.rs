@@ -137,7 +137,8 @@ async fn a_name_that_does_not_resolve_is_trouble_of_the_network_and_loses_nothin
 async fn a_process_without_descriptors_says_so_and_loses_nothing() {
     let (stage, _cloud, _http, _smtp) = stage().await;
     let mut listed = Vec::new();
-    for limit in [8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 24] {
+    // No more than ten: a larger backlog would come as one mail, under another subject.
+    for limit in [8, 10, 12, 13, 14, 15, 16, 18, 20, 24] {
         let server = format!("files-{limit}.");
         listed.push((stage.fail(&server), server));
         let inner = stage.command(&["once"]);
