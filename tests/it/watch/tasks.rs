@@ -90,11 +90,11 @@ async fn a_task_that_fails_again_or_comes_back_is_told_as_what_it_is() {
     assert_eq!(last["data"]["reason"], "refailed");
     assert_eq!(last["data"]["failures"][0]["generation"], 2);
     // Gone and back within the grace: nobody hears of it again.
+    let named = told.iter().flat_map(|one| one["data"]["failures"].as_array().unwrap());
+    let first = named.into_iter().find(|failure| failure["task_id"] == ids[0]).unwrap();
     let task = SimTask {
         id: Some(ids[0].clone()),
-        failed_at: told[0]["data"]["failures"][0]["failed_at"]
-            .as_str()
-            .map(|at| at.parse().unwrap()),
+        failed_at: Some(first["failed_at"].as_str().unwrap().parse().unwrap()),
         ..SimTask::default()
     };
     stage.cloud.clear_task(PROJECT, &ids[0]).unwrap();
