@@ -164,8 +164,7 @@ impl Place {
             &format!("project_id = \"{}\"", projects[0]),
             &format!("projects = {projects:?}"),
         );
-        fs::write(place.config(), format!("worker = {{ host_limit = \"none\" }}\n{text}"))
-            .unwrap();
+        fs::write(place.config(), format!("worker = {{ host_limit = \"none\" }}\n{text}")).unwrap();
         place
     }
 
