@@ -97,10 +97,12 @@ pub(super) fn write(kv: &dyn Kv, path: &Path, made_at: Timestamp) -> Result<Arch
     let cannot = |error| StoreError::not_durable(format!("cannot write {}", path.display()), error);
     let format = migrate::format_of(kv)?.unwrap_or_default();
     let unfinished = beside(path, ".new");
+    // Made anew, never opened: in a folder that others can write to, what has this name may be a
+    // link to another file of ours.
+    drop(fs::remove_file(&unfinished));
     let file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&unfinished)
         .map_err(cannot)?;
