@@ -5,18 +5,21 @@
 //! any time, and the next line begins a new one.
 //!
 //! A line is one `write` to the end of the file. Where a crash or a full disk left half a line,
-//! the next one begins with a line break: a reader loses the half line and nothing else. Two
-//! processes that meet such a half line at the same instant leave an empty line.
+//! the next one begins with a line break: a reader loses the half line and nothing else. The file
+//! is locked from the look at its end to the end of the write: the system lets the first pages of
+//! a long line be seen before the last, and that would pass for half a line.
 //!
 //! A full disk and a table of open files that is full are worth another try; a folder that is
 //! absent, or closed to us, is configuration.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Write as _},
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -52,6 +55,12 @@ path = "{folder}/notices.jsonl"
 
 /// What a new file allows: lines name servers and key pairs, which are not everybody's business.
 const MODE: u32 = 0o600;
+
+/// How long another process may hold the file before the line is tried again later: a line takes
+/// milliseconds, and whoever holds the file for longer may hold it for ever.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+const LOCK_STEP: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +117,7 @@ impl Place {
     fn append(&self, line: &[u8]) -> Result<(), Failed> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut file, is_new) = open(&self.path)?;
+        lock(&file)?;
         let mut text = Vec::with_capacity(line.len() + 2);
         if is_torn(&file)? {
             text.push(b'\n');
@@ -213,6 +223,22 @@ fn ordinary(file: File) -> io::Result<File> {
         return Ok(file);
     }
     Err(io::Error::new(ErrorKind::InvalidInput, "is not an ordinary file"))
+}
+
+/// Keeps other processes off the end of the file until it is closed.
+fn lock(file: &File) -> io::Result<()> {
+    for _ in 0..LOCK_WAIT.as_millis() / LOCK_STEP.as_millis() {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_STEP),
+            // Some network file systems have no locks. An empty line is the worst of it.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                return Ok(());
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::Error::new(ErrorKind::WouldBlock, "another process has locked it"))
 }
 
 /// Whether the last line has no end.

@@ -89,8 +89,22 @@ async fn lines_written_at_once_do_not_mix() {
         let (one, two) = tokio::join!(send(&*one, &notice), send(&*two, &notice));
         assert_eq!((word(&one), word(&two)), ("taken", "taken"));
     }
-    let lines = lines(&path);
-    assert!(lines.len() == 16 && lines.iter().all(|line| line["id"] == notice.id.as_str()));
+    let ids: Vec<Value> = lines(&path).iter().map(|line| line["id"].clone()).collect();
+    assert_eq!(ids, vec![Value::from(notice.id.as_str()); 16]);
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_holds_gets_its_line_later() {
+    let folder = folder();
+    let path = folder.path().join("a.jsonl");
+    let held = fs::File::create(&path).unwrap();
+    held.lock().unwrap();
+    let (sink, notice) = (build(&table(&path)), examples::one());
+    let error = send(&*sink, &notice).await.expect_err("it is locked");
+    assert_eq!(error.verdict.as_str(), "retry", "{error:?}");
+    assert!(!error.uncertain && fs::read(&path).unwrap().is_empty());
+    held.unlock().unwrap();
+    assert_eq!(word(&send(&*sink, &notice).await), "taken");
 }
 
 #[tokio::test]
