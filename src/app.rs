@@ -14,6 +14,7 @@ use crate::{
     decide::diff::DiffPolicy,
     exit::Exit,
     http::{Clients, Paces},
+    progress::Meter,
     store::{self, Access, Archived, Store, StoreError},
     worker::{Outlet, Watched, Worker, after::Pulse, cleanup::Round, deliver::Lane},
 };
@@ -59,11 +60,15 @@ pub async fn open_store(
 /// # Errors
 ///
 /// [`StoreError`].
-pub async fn import_store(config: &Config, file: &Path) -> Result<Archived, StoreError> {
+pub async fn import_store(
+    config: &Config,
+    file: &Path,
+    meter: Arc<Meter>,
+) -> Result<Archived, StoreError> {
     let (folder, file, now) = (config.store.path.clone(), file.to_owned(), clock().now());
     let imported = tokio::task::spawn_blocking(move || {
         let holder = "`taskbell state import`";
-        store::import(Access { folder: &folder, holder, repair: false, now }, &file)
+        store::import(Access { folder: &folder, holder, repair: false, now }, &file, &meter)
     });
     imported.await.map_err(|_panic| StoreError::Closed)?
 }

@@ -18,6 +18,7 @@ pub mod message;
 pub mod name;
 pub mod notice;
 pub mod options;
+pub mod progress;
 pub mod receiver;
 pub mod render;
 pub mod secret;

@@ -162,7 +162,8 @@ impl SecretRef {
             Self::Credential(name) => {
                 let folder = env("CREDENTIALS_DIRECTORY").ok_or(format!(
                     "credential {name}: $CREDENTIALS_DIRECTORY is not set; \
-                     run under systemd with LoadCredential={name}:…"
+                     run under systemd with LoadCredential={name}:…, or by hand with \
+                     CREDENTIALS_DIRECTORY=/etc/taskbell/credentials"
                 ))?;
                 read_file(&PathBuf::from(folder).join(name))?
             }

@@ -1,6 +1,7 @@
 //! The store over months: a million failures come, are told, clear and are forgotten.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -10,9 +11,10 @@ use std::{
 
 use jiff::Timestamp;
 use taskbell::{
-    clock::Clock,
+    clock::{Clock, SystemClock},
     decide::{
         diff::{Changes, NewFailure},
+        rules::Rules,
         sift::Found,
         sight::SightRule,
     },
@@ -86,68 +88,91 @@ fn accepted(lease: &Lease, at: Timestamp) -> Settled {
     }
 }
 
-/// One day: yesterday's failures clear, today's are told.
-async fn live(
-    store: &Arc<dyn Store>,
-    clock: &Arc<Calendar>,
-    dispatcher: &mut Dispatcher,
-    day: usize,
-) {
-    let rules = dispatch::rules();
-    let source = rules.sources.keys().next().unwrap().clone();
-    clock.0.fetch_add(DAY_MS, Ordering::SeqCst);
-    let now = clock.now();
-    let standing = store.ledger(&source).await.unwrap().roster;
-    let changes = Changes {
-        new: (day * A_DAY..(day + 1) * A_DAY).map(new_failure).collect(),
-        cleared: standing.to_vec(),
-        ..Changes::default()
-    };
-    let record = PollRecord {
-        info: rules.info(&source),
-        began: now,
-        at: now,
-        changes,
-        complete: true,
-        outcome: "complete".to_owned(),
-        detail: String::new(),
-        advice: String::new(),
-        rule: SightRule::default(),
-    };
-    store.record_poll(record).await.unwrap();
-    dispatcher.run(true).await.unwrap();
-    for sink in rules.sinks.keys() {
-        loop {
-            let leases = store.lease_due(sink, now, 256).await.unwrap();
-            if leases.is_empty() {
-                break;
+/// A store that lives through days.
+pub(crate) struct History {
+    store: Arc<dyn Store>,
+    clock: Arc<Calendar>,
+    rules: Arc<Rules>,
+    dispatcher: Dispatcher,
+}
+
+impl History {
+    /// In how many days so many failures come.
+    pub(crate) fn days_of(failures: usize) -> usize {
+        failures / A_DAY
+    }
+
+    /// An empty one, so many days ago.
+    pub(crate) async fn begin(path: &Path, rules: Arc<Rules>, days: usize) -> Self {
+        let ago = DAY_MS * i64::try_from(days).unwrap();
+        let began = SystemClock.now().as_millisecond() - ago;
+        let clock = Arc::new(Calendar(AtomicI64::new(began)));
+        let store: Arc<dyn Store> =
+            Arc::new(store::open_sled(access(path, clock.now())).await.unwrap());
+        let dispatcher = Dispatcher::new(Arc::clone(&store), Arc::clone(&rules), clock.clone());
+        Self { store, clock, rules, dispatcher }
+    }
+
+    /// One day: yesterday's failures clear, today's are told.
+    pub(crate) async fn live(&mut self, day: usize, retention: Option<Duration>) {
+        let Self { store, clock, rules, dispatcher, .. } = self;
+        let source = rules.sources.keys().next().unwrap().clone();
+        clock.0.fetch_add(DAY_MS, Ordering::SeqCst);
+        let now = clock.now();
+        let standing = store.ledger(&source).await.unwrap().roster;
+        let changes = Changes {
+            new: (day * A_DAY..(day + 1) * A_DAY).map(new_failure).collect(),
+            cleared: standing.to_vec(),
+            ..Changes::default()
+        };
+        let record = PollRecord {
+            info: rules.info(&source),
+            began: now,
+            at: now,
+            changes,
+            complete: true,
+            outcome: "complete".to_owned(),
+            detail: String::new(),
+            advice: String::new(),
+            rule: SightRule::default(),
+        };
+        store.record_poll(record).await.unwrap();
+        dispatcher.run(true).await.unwrap();
+        for sink in rules.sinks.keys() {
+            loop {
+                let leases = store.lease_due(sink, now, 256).await.unwrap();
+                if leases.is_empty() {
+                    break;
+                }
+                let settled = leases.iter().map(|lease| accepted(lease, now)).collect();
+                store.settle(settled).await.unwrap();
             }
-            let settled = leases.iter().map(|lease| accepted(lease, now)).collect();
-            store.settle(settled).await.unwrap();
         }
+        if let Some(retention) = retention {
+            for _ in 0..SWEEPS {
+                store.sweep(now.checked_sub(retention).unwrap()).await.unwrap();
+            }
+        }
+        store.upkeep(Duration::from_secs(6 * 3600), now).await.unwrap();
     }
-    for _ in 0..SWEEPS {
-        store.sweep(now.checked_sub(RETENTION).unwrap()).await.unwrap();
-    }
-    store.upkeep(Duration::from_secs(6 * 3600), now).await.unwrap();
+}
+
+fn access(folder: &Path, now: Timestamp) -> Access<'_> {
+    Access { folder, holder: "the bench", repair: true, now }
 }
 
 pub(crate) async fn months() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
-    let clock = Arc::new(Calendar(AtomicI64::new(1_700_000_000_000)));
-    let access = Access { folder: &path, holder: "the bench", repair: true, now: clock.now() };
-    let store: Arc<dyn Store> = Arc::new(store::open_sled(access).await.unwrap());
-    let mut dispatcher =
-        Dispatcher::new(Arc::clone(&store), Arc::new(dispatch::rules()), clock.clone());
+    let mut history = History::begin(&path, Arc::new(dispatch::rules()), DAYS).await;
     let began = Instant::now();
     let mut largest = 0;
     for day in 0..DAYS {
-        live(&store, &clock, &mut dispatcher, day).await;
-        largest = largest.max(store.inspect(false).await.unwrap().disk_bytes);
+        history.live(day, Some(RETENTION)).await;
+        largest = largest.max(history.store.inspect(false).await.unwrap().disk_bytes);
     }
     let took = began.elapsed();
-    let seen = store.inspect(true).await.unwrap();
+    let seen = history.store.inspect(true).await.unwrap();
     assert_eq!(seen.problems, Vec::<String>::new());
     let live = seen.checkpoint.unwrap().0.bytes;
     let mib = |bytes: u64| bytes / (1024 * 1024);
@@ -161,11 +186,10 @@ pub(crate) async fn months() {
         mib(largest),
         mib(live),
     );
-    drop(dispatcher);
-    drop(store);
+    let now = history.clock.now();
+    drop(history);
     let began = Instant::now();
-    let access = Access { folder: &path, holder: "the bench", repair: true, now: clock.now() };
-    let store = store::open_sled(access).await.unwrap();
+    let store = store::open_sled(access(&path, now)).await.unwrap();
     store.sources().await.unwrap();
     println!("footprint, opening that store: {}", crate::ms(began.elapsed()));
 }

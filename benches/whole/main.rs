@@ -14,6 +14,7 @@ mod bare;
 mod deliver;
 mod dispatch;
 mod footprint;
+mod page;
 mod peers;
 mod poll;
 
@@ -37,6 +38,10 @@ fn main() {
     }
     if is_wanted("footprint") {
         runtime.block_on(footprint::months());
+    }
+    if is_wanted("page") {
+        runtime.block_on(page::looks());
+        runtime.block_on(page::start());
     }
     if is_wanted("daemon") {
         runtime.block_on(deliver::latency());

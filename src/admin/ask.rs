@@ -58,6 +58,8 @@ pub enum Ask {
     Checkpoint,
     /// `state compact`.
     Compact,
+    /// How far the daemon is with one of these.
+    Progress,
     /// `plan`; with the text of another config to compare.
     Plan(Option<String>),
     /// `config diff`: the text of another config, and how many seconds back.
@@ -108,6 +110,7 @@ impl Ask {
             Self::StateInfo => get("state/info".to_owned(), None),
             Self::Checkpoint => post("state/checkpoint".to_owned(), None),
             Self::Compact => post("state/compact".to_owned(), None),
+            Self::Progress => get("progress".to_owned(), None),
             Self::Plan(config) => post("plan".to_owned(), Some(json!({ "config": config }))),
             Self::Diff(config, seconds) => {
                 post("diff".to_owned(), Some(json!({ "config": config, "seconds": seconds })))
@@ -151,6 +154,7 @@ impl Admin {
             Ask::StateInfo => self.state_info().await,
             Ask::Checkpoint => self.checkpoint().await,
             Ask::Compact => self.compact().await,
+            Ask::Progress => Ok(json!(self.progress())),
             Ask::Plan(None) => self.plan().await,
             Ask::Plan(Some(config)) => self.plan_against(&config).await,
             Ask::Diff(config, seconds) => self.diff(&config, seconds).await,

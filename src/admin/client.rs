@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     exit::Exit,
     http::{self, BodyError},
+    progress::Progress,
 };
 
 /// Largest answer of a daemon: a thousand rows with long texts stay below.
@@ -124,6 +125,17 @@ impl Client {
                 Self::Remote(client) if ask.is_list() => all(client, &ask).await,
                 Self::Remote(client) => remote(client, &ask, None).await,
             },
+        }
+    }
+
+    /// How far long work is that whoever answers does. Nothing, if that cannot be had.
+    pub async fn progress(&self) -> Option<Progress> {
+        match self {
+            Self::Local(admin) => admin.progress(),
+            Self::Remote(client) => {
+                let told = remote(client, &Ask::Progress, None).await.ok()?;
+                serde_json::from_value(told).ok()
+            }
         }
     }
 

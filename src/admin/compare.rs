@@ -58,8 +58,12 @@ impl Admin {
         let since = now.saturating_sub(Duration::from_secs(seconds)).unwrap_or(Timestamp::MIN);
         let failures = self.recorded_since(since).await?;
         let count = failures.len();
-        let today = replay::replay(&failures, Arc::clone(&self.worker.rules), now).await?;
-        let then = replay::replay(&failures, rules, now).await?;
+        // Under each of the two.
+        let total = u64::try_from(count).unwrap_or_default().saturating_mul(2);
+        let work = self.meter.begin("failures", total);
+        let today = replay::replay(&failures, Arc::clone(&self.worker.rules), now, &work).await?;
+        let then = replay::replay(&failures, rules, now, &work).await?;
+        drop(work);
         Ok(json!({
             "failures": count,
             "notices_now": today.len(),

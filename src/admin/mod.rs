@@ -16,6 +16,7 @@ use crate::{
     failure::Failure,
     http::Chain,
     name::Name,
+    progress::{Meter, Progress},
     sink::{Parcel, Receipt},
     store::StoreError,
     worker::{Worker, daemon::Waker, plan},
@@ -46,6 +47,7 @@ pub use api::openapi;
 pub use list::{ListQuery, Order};
 pub use sample::TestKind;
 
+use explain::{Explanation, Wording};
 use observe::Observations;
 use view::{
     AckView, DeliveryView, ExplanationView, FailureDetailView, FailureView, RetriedView,
@@ -82,19 +84,21 @@ pub struct Admin {
     /// What was seen of a running one.
     pub observed: Option<Arc<Observations>>,
     kept: Option<Arc<account::Kept>>,
+    /// How far a replay is.
+    meter: Arc<Meter>,
 }
 
 impl Admin {
     /// Answers for a worker that does not run.
     #[must_use]
     pub fn of(worker: Worker) -> Self {
-        Self { worker, waker: None, observed: None, kept: None }
+        Self { worker, waker: None, observed: None, kept: None, meter: Arc::default() }
     }
 
     /// Answers for a running worker, of which `seen` notes what passes.
     #[must_use]
     pub fn running(worker: Worker, waker: Waker, seen: Arc<Observations>) -> Self {
-        Self { worker, waker: Some(waker), observed: Some(seen), kept: None }
+        Self { worker, waker: Some(waker), observed: Some(seen), kept: None, meter: Arc::default() }
     }
 }
 
@@ -114,22 +118,26 @@ impl Admin {
     ///
     /// [`AdminError`].
     pub async fn failure(&self, id: &str) -> Result<Value, AdminError> {
-        Ok(json(&self.failure_detail(id).await?))
+        Ok(json(&self.failure_detail(id, &Wording::default()).await?))
     }
 
-    /// The same as a type.
+    /// The same as a type, explained in these words.
     ///
     /// # Errors
     ///
     /// [`AdminError`].
-    pub async fn failure_detail(&self, id: &str) -> Result<FailureDetailView, AdminError> {
+    pub async fn failure_detail(
+        &self,
+        id: &str,
+        wording: &Wording,
+    ) -> Result<FailureDetailView, AdminError> {
         let number = self.find(id).await?;
         let detail = self.worker.store.failure(number).await?.ok_or_else(|| unknown(id))?;
         let silences = self.worker.store.silences().await?;
         let sinks = self.worker.store.sinks().await?;
         let routed = self.routed(&detail.failure);
         let known = explain::Known { routed: &routed, sinks: &sinks, silences: &silences };
-        let explain::Explanation { steps, conclusion } = explain::explain(&detail, known);
+        let Explanation { steps, conclusion, told } = explain::explain(&detail, known, wording);
         Ok(FailureDetailView {
             failure: FailureView::from(&detail.failure),
             missing_polls: detail.missing,
@@ -137,6 +145,7 @@ impl Admin {
             deliveries: detail.deliveries.iter().map(DeliveryView::from).collect(),
             steps,
             conclusion,
+            was_told: told,
         })
     }
 
@@ -146,8 +155,15 @@ impl Admin {
     ///
     /// [`AdminError`].
     pub async fn explanation(&self, id: &str) -> Result<Value, AdminError> {
-        let FailureDetailView { steps, conclusion, .. } = self.failure_detail(id).await?;
+        let detail = self.failure_detail(id, &Wording::default()).await?;
+        let FailureDetailView { steps, conclusion, .. } = detail;
         Ok(json(&ExplanationView { steps, conclusion }))
+    }
+
+    /// How far the longest work that an operator asks for is, if any goes on.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        self.worker.store.progress().or_else(|| self.meter.now())
     }
 
     fn no_sink(&self, sink: &str) -> AdminError {

@@ -25,6 +25,7 @@ use crate::{
     delivery::{Delivery, DeliveryId, DeliveryState, Outcome},
     failure::{Ack, Failure, FailureId},
     name::Name,
+    progress::Progress,
     silence::Silence,
     store::{
         Compacted, DeliveryQuery, DeliverySearch, FailureDetail, FailureQuery, FailureSearch,
@@ -408,5 +409,9 @@ impl Store for Observed {
 
     async fn inspect(&self, deep: bool) -> Result<Inspected, StoreError> {
         self.store.inspect(deep).await
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.store.progress()
     }
 }

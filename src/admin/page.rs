@@ -9,11 +9,12 @@ use std::sync::{Arc, LazyLock};
 use axum::{
     Extension, Router,
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode, Uri,
-        header::{ACCEPT_LANGUAGE, LOCATION, SET_COOKIE},
+        header::{ACCEPT, ACCEPT_LANGUAGE, LOCATION, SET_COOKIE},
     },
+    middleware::Next,
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -23,6 +24,7 @@ use serde::Serialize;
 
 use super::{
     Admin,
+    explain::Wording,
     guard::{Guard, Visitor, cookie},
     problem::Problem,
 };
@@ -128,6 +130,11 @@ impl Desk {
 }
 
 impl Reader {
+    /// How a failure is explained on this page.
+    fn wording(&self) -> Wording {
+        Wording { language: self.language, zone: Some(self.zone.clone()) }
+    }
+
     /// A whole page around `main`.
     fn page(&self, title: &str, main: &str) -> Result<Response, Problem> {
         let next_theme = match self.theme {
@@ -246,6 +253,25 @@ pub(super) fn router(desk: Desk) -> Router {
         .route("/like", get(|uri: Uri| async move { like(&uri) }))
         .route("/do/{order}", post(order))
         .with_state(desk)
+}
+
+/// Shows what went wrong as a page where a browser asks; a program is given the problem itself.
+pub(super) async fn problems_as_pages(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let accepted = request.headers().get(ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    if !accepted.is_some_and(|accepted| accepted.contains("text/html")) {
+        return next.run(request).await;
+    }
+    let reader = desk.reader(visitor, request.headers(), request.uri());
+    let response = next.run(request).await;
+    match response.extensions().get::<Problem>() {
+        Some(problem) => act::problem(&reader, problem).unwrap_or(response),
+        None => response,
+    }
 }
 
 /// `/like?language=zh&to=/`: remembers a liking.

@@ -1,6 +1,7 @@
 //! Errors as RFC 9457 has them.
 
 use axum::{
+    Extension,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -11,7 +12,7 @@ use super::AdminError;
 use crate::http::Chain;
 
 /// Why a request was refused.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(super) struct Problem {
     /// What the status says.
     title: &'static str,
@@ -50,6 +51,9 @@ impl From<AdminError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_string(&self).unwrap_or_default();
-        (self.status(), [(CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let status = self.status();
+        // The page shows it in its own manner.
+        (status, Extension(self), [(CONTENT_TYPE, "application/problem+json")], body)
+            .into_response()
     }
 }

@@ -257,6 +257,7 @@ fn router(desk: Desk, stop: CancellationToken) -> Router {
             let detail = "this path does not take that method";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
         })
+        .layer(middleware::from_fn_with_state(desk.clone(), page::problems_as_pages))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(desk, admit))
 }

@@ -14,7 +14,7 @@ pub use standing::{
 
 use super::explain::Step;
 use crate::{
-    delivery::{Delivery, DeliveryState},
+    delivery::{Delivery, DeliveryState, Hold},
     failure::{Ack, Ending, Failure},
     notice::NoticeKind,
     store::Spoken,
@@ -200,6 +200,9 @@ pub struct FailureDetailView {
     pub steps: Vec<Step>,
     /// One sentence: whether you were told, and if not, why.
     pub conclusion: String,
+    /// Whether it says that you were. For the page.
+    #[serde(skip)]
+    pub was_told: bool,
 }
 
 /// What happened to a failure, and whether somebody was told.
@@ -263,6 +266,9 @@ pub struct DeliveryView {
     pub settled_at: Option<Timestamp>,
     /// What holds it back, in words.
     pub held_by: Option<String>,
+    /// The same for the page, which has words of its own.
+    #[serde(skip)]
+    pub hold: Option<Hold>,
     /// Attempts so far.
     pub attempts: u32,
     /// The latest of them.
@@ -275,8 +281,8 @@ impl From<&Delivery> for DeliveryView {
     fn from(delivery: &Delivery) -> Self {
         let at = instant_of(&delivery.state);
         let pending = matches!(delivery.state, DeliveryState::Pending { .. });
-        let held_by = match &delivery.state {
-            DeliveryState::Held { by, .. } => Some(by.to_string()),
+        let hold = match &delivery.state {
+            DeliveryState::Held { by, .. } => Some(by.clone()),
             _ => None,
         };
         Self {
@@ -293,7 +299,8 @@ impl From<&Delivery> for DeliveryView {
             created_at: delivery.created_at,
             due_at: pending.then_some(at),
             settled_at: (!pending).then_some(at),
-            held_by,
+            held_by: hold.as_ref().map(ToString::to_string),
+            hold,
             attempts: delivery.attempts,
             last_attempt: delivery.last.as_ref().map(|last| AttemptView {
                 at: last.at,

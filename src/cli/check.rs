@@ -38,7 +38,7 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
     };
     let mut exit = Exit::Done;
     for warning in &config.warnings {
-        tracing::warn!(%warning, "config");
+        tracing::warn!(%warning, "the config deserves a look");
         if args.deny_warnings {
             exit = Exit::Failed;
         }

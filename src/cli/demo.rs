@@ -47,6 +47,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Longest wait for one effect. Each takes a few seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The steps of the story.
+const CHAPTERS: u32 = 6;
+
 /// `demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -187,19 +190,19 @@ fn config_text(stage: &Stage, folder: &Path) -> String {
 }
 
 async fn tell_story(stage: &Stage) -> Result<(), DemoError> {
-    say("three failures stand; the first poll takes them as the baseline and says so once");
+    chapter(1, "three failures stand; the first poll takes them as the baseline and says so once");
     see(stage, "source.watching at the webhook and by mail", |stage| {
         arrived(stage, "source.watching", 0).is_some() && !stage.mail.received().is_empty()
     })
     .await?;
 
-    say("a key pair reset fails");
+    chapter(2, "a key pair reset fails");
     let first =
         stage.cloud.add_task(PROJECT, &task("web-01", "sshd does not answer on port 22"))?;
     see(stage, "a notice of one failure", |stage| arrived(stage, "task.failed", 1).is_some())
         .await?;
 
-    say("a rollout goes wrong: twelve fail at once, and are told in one notice");
+    chapter(3, "a rollout goes wrong: twelve fail at once, and are told in one notice");
     for number in 1..=12 {
         let server = format!("node-{number:02}");
         stage.cloud.add_task(PROJECT, &task(&server, "the private key does not match"))?;
@@ -207,7 +210,7 @@ async fn tell_story(stage: &Stage) -> Result<(), DemoError> {
     see(stage, "a notice of twelve failures", |stage| arrived(stage, "task.failed", 12).is_some())
         .await?;
 
-    say("the chat goes down, and another task fails");
+    chapter(4, "the chat goes down, and another task fails");
     stage.chat.set_answer(HttpAnswer::status(503));
     stage.cloud.add_task(PROJECT, &task("db-07", "the server was stopped meanwhile"))?;
     let refused = |arrival: &&WebhookArrival| arrival.answered == Some(503);
@@ -215,7 +218,7 @@ async fn tell_story(stage: &Stage) -> Result<(), DemoError> {
         stage.chat.received().iter().any(|arrival| refused(&arrival))
     })
     .await?;
-    say("the chat is back; the same message under the same id arrives");
+    chapter(5, "the chat is back; the same message under the same id arrives");
     stage.chat.set_answer(HttpAnswer::status(204));
     see(stage, "the refused notice, accepted", |stage| {
         let received = stage.chat.received();
@@ -224,7 +227,7 @@ async fn tell_story(stage: &Stage) -> Result<(), DemoError> {
     })
     .await?;
 
-    say("the first failure is taken off the cloud's list; two complete polls miss it");
+    chapter(6, "the first failure is taken off the cloud's list; two complete polls miss it");
     stage.cloud.clear_task(PROJECT, &first)?;
     see(stage, "a cleared notice", |stage| arrived(stage, "task.cleared", 1).is_some()).await?;
     say("every step was seen to happen");
@@ -264,6 +267,11 @@ async fn see(stage: &Stage, what: &str, holds: impl Fn(&Stage) -> bool) -> Resul
     };
     let not_seen = |_| DemoError::NotSeen { what: what.to_owned() };
     tokio::time::timeout(PATIENCE, waiting).await.map_err(not_seen)
+}
+
+/// Begins a step of the story.
+fn chapter(nth: u32, text: &str) {
+    say(&format!("{nth}/{CHAPTERS}  {text}"));
 }
 
 fn say(text: &str) {

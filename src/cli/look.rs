@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Output, complete, out};
+use super::{Output, complete, out, wait};
 use crate::{
     admin::{
         LIMIT_DEFAULT, ListQuery, TestKind,
@@ -176,6 +176,13 @@ pub(super) fn print(
 /// Asks the daemon, or the store.
 pub(super) async fn ask(config: &Config, ask: Ask) -> Result<Value, ClientError> {
     Client::open(config, "an admin command").await?.ask(ask).await
+}
+
+/// The same for what takes long: a terminal sees how far it is.
+pub(super) async fn ask_long(config: &Config, what: &str, ask: Ask) -> Result<Value, ClientError> {
+    let client = wait::showing("opening the store", Client::open(config, "an admin command"));
+    let client = client.await?;
+    wait::following(what, || client.progress(), client.ask(ask)).await
 }
 
 /// Who we are, for what is recorded with a name.

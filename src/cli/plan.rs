@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     Output,
-    look::{ask, cell, print},
+    look::{ask, ask_long, cell, print},
     out, wait,
 };
 use crate::{
@@ -141,8 +141,7 @@ pub(super) async fn config(config: &Config, command: &ConfigCommand, output: Out
         Ok(new) => new,
         Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
     };
-    let asked = ask(config, Ask::Diff(new, replay.as_secs()));
-    let answer = wait::showing("replaying", asked).await;
+    let answer = ask_long(config, "replaying", Ask::Diff(new, replay.as_secs())).await;
     let differs = answer.as_ref().is_ok_and(|value| {
         value.get("changes").and_then(Value::as_array).is_some_and(|rows| !rows.is_empty())
     });

@@ -82,7 +82,7 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
 
 async fn greet(config: &Config, worker: &Worker) {
     for warning in &config.warnings {
-        warn!(%warning, "config");
+        warn!(%warning, "the config deserves a look");
     }
     info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::ValueHint;
@@ -12,15 +13,16 @@ use serde_json::{Value, json};
 
 use super::{
     Output,
-    look::{ask, cell, list, print, show},
-    out,
+    look::{ask, ask_long, cell, list, print, show},
+    out, wait,
 };
 use crate::{
     admin::{ask::Ask, client::ClientError},
     app,
     config::Config,
     exit::Exit,
-    store,
+    progress::Meter,
+    store::{self, StoreError},
 };
 
 /// `state …`.
@@ -52,16 +54,18 @@ pub(super) async fn state(config: &Config, command: &StateCommand, output: Outpu
         StateCommand::Verify => verify(config, output).await,
         StateCommand::Export { file } => export(config, file, output).await,
         StateCommand::Import { file } => import(config, file, output).await,
-        StateCommand::Compact => print(ask(config, Ask::Compact).await, output, |value| {
-            let bytes = |key| bytes(value.get(key));
-            out::line(&format!("from {} to {}", bytes("before_bytes"), bytes("after_bytes")))
-        }),
+        StateCommand::Compact => {
+            print(ask_long(config, "compacting", Ask::Compact).await, output, |value| {
+                let bytes = |key| bytes(value.get(key));
+                out::line(&format!("from {} to {}", bytes("before_bytes"), bytes("after_bytes")))
+            })
+        }
     }
 }
 
 async fn verify(config: &Config, output: Output) -> Exit {
     let asked = async {
-        let records = ask(config, Ask::Inspect).await?;
+        let records = ask_long(config, "reading", Ask::Inspect).await?;
         let sinks = ask(config, Ask::Account).await?;
         Ok::<_, ClientError>(json!({ "records": records, "sinks": sinks }))
     };
@@ -114,7 +118,7 @@ async fn export(config: &Config, file: &Path, output: Output) -> Exit {
         let there = io::Error::new(io::ErrorKind::AlreadyExists, file.display().to_string());
         return out::fail(&there, Some("name a file that is not there yet"), Exit::Usage);
     }
-    let answer = match ask(config, Ask::Checkpoint).await {
+    let answer = match ask_long(config, "copying", Ask::Checkpoint).await {
         Ok(answer) => answer,
         Err(error) => return out::fail(&error, None, Exit::from(&error)),
     };
@@ -123,7 +127,13 @@ async fn export(config: &Config, file: &Path, output: Output) -> Exit {
         return out::fail(&error, Some(&format!("the copy is in {from}")), Exit::Failed);
     }
     // What was read back is what was written, not what should have been.
-    match store::check_archive(file) {
+    let meter = Arc::new(Meter::default());
+    let checked = {
+        let (file, meter) = (file.to_owned(), Arc::clone(&meter));
+        tokio::task::spawn_blocking(move || store::check_archive(&file, &meter))
+    };
+    let checked = wait::following("checking the copy", async || meter.now(), checked).await;
+    match checked.unwrap_or(Err(StoreError::Closed)) {
         Ok(archived) => {
             let mut value = answer;
             if let Some(value) = value.as_object_mut() {
@@ -148,7 +158,9 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 async fn import(config: &Config, file: &Path, output: Output) -> Exit {
-    match app::import_store(config, file).await {
+    let meter = Arc::new(Meter::default());
+    let importing = app::import_store(config, file, Arc::clone(&meter));
+    match wait::following("importing", async || meter.now(), importing).await {
         Ok(archived) => {
             let value = json!({
                 "entries": archived.entries,

@@ -49,6 +49,30 @@ impl Language {
         }
     }
 
+    /// The word for an action.
+    #[must_use]
+    pub fn action(self, action: Action) -> &'static str {
+        self.speech().action(action)
+    }
+
+    /// A class of trouble in words; `None` if it is not known.
+    #[must_use]
+    pub fn trouble(self, class: &str) -> Option<&'static str> {
+        self.speech().trouble(class)
+    }
+
+    /// What to do about it; `None` to leave it to whoever knows better, in English.
+    #[must_use]
+    pub fn advice(self, class: &str) -> Option<&'static str> {
+        self.speech().advice(class)
+    }
+
+    /// "4th like it in 24 h"
+    #[must_use]
+    pub fn recurrence(self, nth: u32) -> String {
+        self.speech().recurrence(nth)
+    }
+
     pub(super) fn speech(self) -> &'static dyn Speech {
         match self {
             Self::English => &English,

@@ -37,6 +37,7 @@ use crate::{
     delivery::{Delivery, DeliveryId},
     failure::{Ack, Failure, FailureId},
     name::Name,
+    progress::{Meter, Progress},
     silence::Silence,
     task::TaskKey,
 };
@@ -49,6 +50,7 @@ type Request = Box<dyn FnOnce(&mut Engine) + Send>;
 
 /// A store whose engine runs on a thread of its own. Dropping the last handle closes it.
 pub struct Handle {
+    meter: Arc<Meter>,
     requests: Option<mpsc::Sender<Request>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -115,7 +117,7 @@ async fn start(
         .spawn(move || match open() {
             Ok(mut engine) => {
                 let _witness = engine.place.as_ref().map(Place::witness);
-                if opened.send(Ok(())).is_ok() {
+                if opened.send(Ok(Arc::clone(&engine.meter))).is_ok() {
                     while let Some(request) = inbox.blocking_recv() {
                         request(&mut engine);
                     }
@@ -125,8 +127,8 @@ async fn start(
             Err(error) => drop(opened.send(Err(error))),
         })
         .map_err(|error| StoreError::unreadable("cannot start the store's thread", error))?;
-    is_open.await.map_err(|_| StoreError::Closed)??;
-    Ok(Handle { requests: Some(requests), thread: Some(thread) })
+    let meter = is_open.await.map_err(|_| StoreError::Closed)??;
+    Ok(Handle { meter, requests: Some(requests), thread: Some(thread) })
 }
 
 impl Handle {
@@ -355,5 +357,9 @@ impl Store for Handle {
 
     async fn inspect(&self, deep: bool) -> Result<Inspected, StoreError> {
         self.ask(move |engine| engine.inspect(deep)).await
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.meter.now()
     }
 }

@@ -25,6 +25,7 @@ use super::{
     kv::{Kv, Tree, Txn},
     migrate,
 };
+use crate::progress::Meter;
 
 const MAGIC: &[u8; 16] = b"taskbell-archive";
 
@@ -158,17 +159,19 @@ pub(super) fn write(kv: &dyn Kv, path: &Path, made_at: Timestamp) -> Result<Arch
 /// must not be used.
 pub(super) fn read(
     path: &Path,
+    meter: &Meter,
     each: &mut dyn FnMut(Tree, Vec<u8>, Vec<u8>) -> Result<(), StoreError>,
 ) -> Result<Archived, StoreError> {
     let said = Said(path);
     let damaged = |text: &str| said.damaged(text);
     let short = |error| said.short(error);
     let (mut from, header) = begin(path)?;
-    let Archived { made_at, format, .. } = header;
+    let Archived { made_at, format, bytes, .. } = header;
     let known = migrate::newest();
     if known < format {
         return Err(StoreError::Newer { path: path.display().to_string(), found: format, known });
     }
+    let work = meter.begin("KiB", bytes / 1024);
     let mut entries = 0_u64;
     let mut block = Vec::new();
     for nth in 1_u64.. {
@@ -187,6 +190,7 @@ pub(super) fn read(
         if crc32fast::hash(&block) != sum {
             return Err(broken());
         }
+        work.add(u64::from(length) / 1024);
         let mut rest = block.as_slice();
         while !rest.is_empty() {
             let entry =
@@ -279,9 +283,9 @@ fn part<'a>(rest: &mut &'a [u8]) -> io::Result<&'a [u8]> {
 }
 
 /// Fills `kv` with what the archive at `path` holds.
-pub(super) fn load(kv: &mut dyn Kv, path: &Path) -> Result<Archived, StoreError> {
+pub(super) fn load(kv: &mut dyn Kv, path: &Path, meter: &Meter) -> Result<Archived, StoreError> {
     let mut txn = Txn::new(kv);
-    let archived = read(path, &mut |tree, key, value| {
+    let archived = read(path, meter, &mut |tree, key, value| {
         txn.put(tree, key, value);
         if txn.is_large() { txn.commit() } else { Ok(()) }
     })?;
@@ -333,7 +337,7 @@ mod tests {
         let written = write(&kv, &path, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(written.bytes, fs::metadata(&path).unwrap().len());
         let mut copy = MemoryKv::default();
-        assert_eq!(load(&mut copy, &path).unwrap(), written);
+        assert_eq!(load(&mut copy, &path, &Meter::default()).unwrap(), written);
         assert_eq!(all(&copy), all(&kv));
     }
 
@@ -345,7 +349,7 @@ mod tests {
         let good = fs::read(&path).unwrap();
         let refused = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
-            let error = read(&path, &mut |_, _, _| Ok(())).unwrap_err();
+            let error = read(&path, &Meter::default(), &mut |_, _, _| Ok(())).unwrap_err();
             assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
         };
         for length in [0, 10, 31, 36, 40, 70_000, good.len() - 1] {
@@ -369,7 +373,7 @@ mod tests {
         txn.put(Tree::Meta, b"format".to_vec(), 99_u32.to_be_bytes().to_vec());
         txn.commit().unwrap();
         write(&kv, &path, Timestamp::UNIX_EPOCH).unwrap();
-        let error = read(&path, &mut |_, _, _| Ok(())).unwrap_err().to_string();
+        let error = read(&path, &Meter::default(), &mut |_, _, _| Ok(())).unwrap_err().to_string();
         assert!(error.contains("has format 99"), "{error}");
     }
 }

@@ -29,6 +29,7 @@ use crate::{
     delivery::{Delivery, DeliveryState, Hold},
     failure::Failure,
     name::Name,
+    progress::Meter,
     silence::Silence,
 };
 
@@ -159,6 +160,8 @@ pub(super) struct Engine {
     pub(super) unsaved: BTreeSet<Name>,
     /// The poll after which those were last saved.
     pub(super) figures_saved_at: Option<Timestamp>,
+    /// Says how far long work is.
+    pub(super) meter: Arc<Meter>,
     /// Why nothing more is done.
     broken: Option<Broken>,
     /// The folder and what lies beside it; not for a store in memory. Holds the lock, so it comes
@@ -237,6 +240,7 @@ impl Engine {
             unsaved: BTreeSet::new(),
             figures_saved_at: None,
             broken: None,
+            meter: Arc::default(),
             place: None,
         })
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::StoreError;
+use crate::progress::Meter;
 
 /// The trees. The names are part of the format: see `migrations/`.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -110,7 +111,7 @@ pub(super) type Entry = (Vec<u8>, Vec<u8>);
 pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError> + 'a;
 
 /// An ordered key-value database.
-pub(super) trait Kv: Send {
+pub(super) trait Kv: Send + Sync {
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The entry with the greatest key that is not above `key`.
@@ -126,7 +127,7 @@ pub(super) trait Kv: Send {
     fn disk_bytes(&self) -> u64;
 
     /// Writes its files anew, without what is needed no more.
-    fn compact(&mut self) -> Result<Compacted, StoreError>;
+    fn compact(&mut self, meter: &Meter) -> Result<Compacted, StoreError>;
 }
 
 /// What writing the files anew came to.

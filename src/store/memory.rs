@@ -13,6 +13,7 @@ use super::{
     StoreError,
     kv::{Compacted, Entry, Kv, Tree, Visit, Writes},
 };
+use crate::progress::Meter;
 
 #[derive(Debug, Default)]
 struct Contents {
@@ -94,7 +95,7 @@ impl Kv for MemoryKv {
         0
     }
 
-    fn compact(&mut self) -> Result<Compacted, StoreError> {
+    fn compact(&mut self, _: &Meter) -> Result<Compacted, StoreError> {
         Ok(Compacted::default())
     }
 }

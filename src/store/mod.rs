@@ -31,6 +31,7 @@ use crate::{
     delivery::{Delivery, DeliveryId},
     failure::{Ack, Failure, FailureId},
     name::Name,
+    progress::Progress,
     silence::Silence,
     task::TaskKey,
 };
@@ -44,6 +45,7 @@ mod kv;
 mod ledger;
 mod lock;
 mod lookup;
+mod measured;
 mod memory;
 mod mention;
 mod migrate;
@@ -253,6 +255,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// Says what the store takes and, if `deep`, reads every record. Damage is part of the answer.
     async fn inspect(&self, deep: bool) -> Result<Inspected, StoreError>;
+
+    /// How far a copy, a compaction or a look at every record is. Answers meanwhile.
+    fn progress(&self) -> Option<Progress>;
 }
 
 /// Why the store did not do as it was told.

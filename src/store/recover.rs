@@ -30,7 +30,7 @@ use super::{
     pages::encode,
     sled::SledKv,
 };
-use crate::{decide::backlog::Seed, failpoint, http::Chain, name::Name};
+use crate::{decide::backlog::Seed, failpoint, http::Chain, name::Name, progress::Meter};
 
 /// Which store to open, and how.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +159,7 @@ impl Place {
             return self.whole();
         }
         let restored = SledKv::build(&self.folder, |kv| {
-            let archived = load(kv, &copy)?;
+            let archived = load(kv, &copy, &Meter::default())?;
             announce(kv, archived.made_at, now)?;
             Ok(archived)
         });
@@ -235,7 +235,7 @@ pub(super) fn open(access: Access<'_>) -> Result<Engine, StoreError> {
 /// # Errors
 ///
 /// When the store is not empty, or the archive is damaged. Then nothing changed.
-pub fn import(access: Access<'_>, archive: &Path) -> Result<Archived, StoreError> {
+pub fn import(access: Access<'_>, archive: &Path, meter: &Meter) -> Result<Archived, StoreError> {
     let Access { folder, holder, .. } = access;
     let place = Place::take(folder, holder)?;
     if SledKv::exists(folder) && !place.whole()?.is_empty()? {
@@ -246,7 +246,7 @@ pub fn import(access: Access<'_>, archive: &Path) -> Result<Archived, StoreError
         return Err(StoreError::Unreadable { what, cause: None });
     }
     let (archived, states) = SledKv::build(folder, |kv| {
-        let archived = load(kv, archive)?;
+        let archived = load(kv, archive, meter)?;
         Ok((archived, source_states(kv)?))
     })?;
     let with_baseline =
@@ -260,12 +260,12 @@ pub fn import(access: Access<'_>, archive: &Path) -> Result<Archived, StoreError
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn check_archive(archive: &Path) -> Result<Archived, StoreError> {
-    archive::read(archive, &mut |_, _, _| Ok(()))
+pub fn check_archive(archive: &Path, meter: &Meter) -> Result<Archived, StoreError> {
+    archive::read(archive, meter, &mut |_, _, _| Ok(()))
 }
 
-fn load(kv: &mut SledKv, archive: &Path) -> Result<Archived, StoreError> {
-    let archived = archive::load(kv, archive)?;
+fn load(kv: &mut SledKv, archive: &Path, meter: &Meter) -> Result<Archived, StoreError> {
+    let archived = archive::load(kv, archive, meter)?;
     let path = archive.display().to_string();
     migrate::migrate(kv, &migrate::migrations(), &path)?;
     Ok(archived)

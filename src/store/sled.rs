@@ -24,8 +24,9 @@ use sled::{
 use super::{
     StoreError, durable,
     kv::{Compacted, Entry, Kv, Tree, Txn, Visit, Writes},
+    measured::{self, Reading},
 };
-use crate::failpoint;
+use crate::{failpoint, progress::Meter};
 
 /// The folder of sled's files, within the store's.
 const LEDGER: &str = "ledger";
@@ -147,21 +148,21 @@ impl SledKv {
         let trees = self.open.as_ref().map(|open| &open.trees).ok_or(StoreError::Closed)?;
         at.and_then(|at| trees.get(at)).ok_or(StoreError::Closed)
     }
+}
 
-    /// Copies everything into `to`.
-    fn copy(&self, to: &mut Self) -> Result<(), StoreError> {
-        let mut txn = Txn::new(to);
-        for tree in Tree::ALL {
-            self.scan(tree, &[], &mut |key, value| {
-                txn.put(tree, key.to_vec(), value.to_vec());
-                if txn.is_large() {
-                    txn.commit()?;
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
-        }
-        txn.commit()
+/// Copies everything into `to`.
+fn copy(from: &dyn Kv, to: &mut dyn Kv) -> Result<(), StoreError> {
+    let mut txn = Txn::new(to);
+    for tree in Tree::ALL {
+        from.scan(tree, &[], &mut |key, value| {
+            txn.put(tree, key.to_vec(), value.to_vec());
+            if txn.is_large() {
+                txn.commit()?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
     }
+    txn.commit()
 }
 
 fn cannot(what: &str, path: &Path) -> String {
@@ -337,10 +338,12 @@ impl Kv for SledKv {
         files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
     }
 
-    fn compact(&mut self) -> Result<Compacted, StoreError> {
+    fn compact(&mut self, meter: &Meter) -> Result<Compacted, StoreError> {
         let before = self.disk_bytes();
         let folder = self.folder.clone();
-        Self::build_beside(&folder, |new| self.copy(new))?;
+        let work = meter.begin("entries", measured::count(self)?);
+        Self::build_beside(&folder, |new| copy(&Reading::new(self, &work), new))?;
+        drop(work);
         self.open = None;
         let taken = take_place(&folder);
         // The old ones, if it was not.

@@ -1,6 +1,6 @@
 //! Copies of the store, files without garbage, and reading all that is kept.
 
-use std::{collections::BTreeSet, ops::ControlFlow, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -10,6 +10,7 @@ use super::{
     archive::{self, Archived},
     engine::{Engine, deliveries, failures, mentions, roster, told},
     kv::{Compacted, Kv, Tree, Txn},
+    measured::{self, Reading},
     migrate::format_of,
     pages::{Pages, Record, decode},
     recover::{Place, holds_any},
@@ -80,17 +81,22 @@ impl Engine {
         if !checkpoint_due(place.copied_at(), every, now) {
             return Ok(kept);
         }
-        let archived = match archive::write(&*self.kv, &place.checkpoint(), now) {
-            Ok(archived) => archived,
-            Err(error @ StoreError::Damaged { .. }) => return Err(error),
-            Err(error) => {
-                kept.trouble = Some(Chain(&error).to_string());
-                return Ok(kept);
-            }
-        };
+        // Only who asked for a copy waits for it, and counting first takes as long as reading.
+        let total = if every.is_zero() { measured::count(&*self.kv)? } else { 0 };
+        let work = self.meter.begin("entries", total);
+        let archived =
+            match archive::write(&Reading::new(&*self.kv, &work), &place.checkpoint(), now) {
+                Ok(archived) => archived,
+                Err(error @ StoreError::Damaged { .. }) => return Err(error),
+                Err(error) => {
+                    kept.trouble = Some(Chain(&error).to_string());
+                    return Ok(kept);
+                }
+            };
+        drop(work);
         kept.checkpoint = Some(archived);
         if worth_compacting(self.kv.disk_bytes(), archived.bytes) {
-            match self.kv.compact() {
+            match self.kv.compact(&self.meter) {
                 Ok(compacted) => kept.compacted = Some(compacted),
                 Err(error @ StoreError::Damaged { .. }) => return Err(error),
                 Err(error) => kept.trouble = Some(Chain(&error).to_string()),
@@ -101,7 +107,7 @@ impl Engine {
 
     pub(super) fn compact(&mut self) -> Result<Compacted, StoreError> {
         self.check()?;
-        self.kv.compact()
+        self.kv.compact(&self.meter)
     }
 
     /// Whether nothing was ever recorded.
@@ -128,35 +134,32 @@ impl Engine {
 
     /// Reads every record, and looks up what records name.
     pub(super) fn read_all(&mut self) -> Result<Inspected, StoreError> {
-        let mut seen = Inspected::default();
-        let kv = &mut *self.kv;
-        for tree in Tree::ALL {
-            kv.scan(tree, &[], &mut |_, _| {
-                seen.entries += 1;
-                Ok(ControlFlow::Continue(()))
-            })?;
-        }
-        decode_each::<SourceState>(kv, Tree::Source, &mut seen)?;
-        decode_each::<Past>(kv, Tree::Past, &mut seen)?;
-        decode_each::<Vec<Suppressed>>(kv, Tree::Suppressed, &mut seen)?;
-        decode_each::<Seed>(kv, Tree::Seed, &mut seen)?;
-        decode_each::<Forming>(kv, Tree::Forming, &mut seen)?;
-        decode_each::<Vec<u64>>(kv, Tree::Member, &mut seen)?;
-        decode_each::<SinkState>(kv, Tree::Sink, &mut seen)?;
-        decode_each::<Silence>(kv, Tree::Silence, &mut seen)?;
-        decode_each::<Ack>(kv, Tree::Ack, &mut seen)?;
-        decode_each::<Vec<RunningMark>>(kv, Tree::Running, &mut seen)?;
-        seen.failures = read_pages(kv, &failures(), &mut seen, |_| {})?;
-        read_pages(kv, &mentions(), &mut seen, |_| {})?;
+        let entries = measured::count(&*self.kv)?;
+        let mut seen = Inspected { entries, ..Inspected::default() };
+        let meter = Arc::clone(&self.meter);
+        let work = meter.begin("entries", entries);
+        let mut kv = Reading::new(&*self.kv, &work);
+        decode_each::<SourceState>(&kv, Tree::Source, &mut seen)?;
+        decode_each::<Past>(&kv, Tree::Past, &mut seen)?;
+        decode_each::<Vec<Suppressed>>(&kv, Tree::Suppressed, &mut seen)?;
+        decode_each::<Seed>(&kv, Tree::Seed, &mut seen)?;
+        decode_each::<Forming>(&kv, Tree::Forming, &mut seen)?;
+        decode_each::<Vec<u64>>(&kv, Tree::Member, &mut seen)?;
+        decode_each::<SinkState>(&kv, Tree::Sink, &mut seen)?;
+        decode_each::<Silence>(&kv, Tree::Silence, &mut seen)?;
+        decode_each::<Ack>(&kv, Tree::Ack, &mut seen)?;
+        decode_each::<Vec<RunningMark>>(&kv, Tree::Running, &mut seen)?;
+        seen.failures = read_pages(&kv, &failures(), &mut seen, |_| {})?;
+        read_pages(&kv, &mentions(), &mut seen, |_| {})?;
         let mut named = BTreeSet::new();
-        let open = read_pages(kv, &deliveries(), &mut seen, |one| {
+        let open = read_pages(&kv, &deliveries(), &mut seen, |one| {
             named.extend(one.failures.iter().map(|id| id.0));
         })?;
-        seen.deliveries = open + read_pages(kv, &told(), &mut seen, |_| {})?;
-        look_up(kv, &named, "deliveries that are not done", &mut seen)?;
+        seen.deliveries = open + read_pages(&kv, &told(), &mut seen, |_| {})?;
+        look_up(&mut kv, &named, "deliveries that are not done", &mut seen)?;
         for (name, state) in &self.sources {
             let mut named = BTreeSet::new();
-            let standing = read_pages(kv, &roster(state.number), &mut seen, |entry| {
+            let standing = read_pages(&kv, &roster(state.number), &mut seen, |entry| {
                 named.insert(entry.id.0);
             })?;
             if standing != state.standing {
@@ -165,7 +168,7 @@ impl Engine {
                     "source {name} counts {counted} failures that stand, and has {standing}"
                 ));
             }
-            look_up(kv, &named, &format!("the roster of source {name}"), &mut seen)?;
+            look_up(&mut kv, &named, &format!("the roster of source {name}"), &mut seen)?;
         }
         Ok(seen)
     }

@@ -20,6 +20,7 @@ use crate::{
     failure::{Failure, Origin},
     name::Name,
     notice::NoticeKind,
+    progress::Measured,
     store::{self, PollRecord, Settled, Store, StoreError},
 };
 
@@ -69,6 +70,7 @@ pub async fn replay(
     failures: &[Failure],
     rules: Arc<Rules>,
     until: Timestamp,
+    work: &Measured<'_>,
 ) -> Result<Vec<ToldThen>, StoreError> {
     let store: Arc<dyn Store> = Arc::new(store::open_memory().await?);
     let clock = Hands(Arc::new(Mutex::new(Timestamp::MIN)));
@@ -88,6 +90,7 @@ pub async fn replay(
     for ((at, source), recorded) in polls {
         replay.wake_until(at).await?;
         replay.record(at, &source, &recorded).await?;
+        work.add(u64::try_from(recorded.len()).unwrap_or_default());
     }
     replay.wake_until(until).await?;
     Ok(replay.told)

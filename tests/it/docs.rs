@@ -99,4 +99,10 @@ fn links_lead_somewhere_and_the_summary_to_every_page() {
     let pages = pages();
     let missing: Vec<_> = pages.iter().filter(own).filter(|page| !listed.contains(*page)).collect();
     assert!(missing.is_empty(), "docs/SUMMARY.md does not list {missing:?}");
+    // mdBook takes each page once.
+    let links = summary.lines().filter_map(|line| line.split_once("](")).map(|(_, link)| link);
+    let mut links: Vec<&str> = links.collect();
+    links.sort_unstable();
+    let twice: Vec<_> = links.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "docs/SUMMARY.md lists twice: {twice:?}");
 }

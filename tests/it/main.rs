@@ -18,6 +18,7 @@ mod doctor;
 mod end_to_end;
 mod fleet;
 mod follow_up;
+mod frozen;
 mod hostile;
 mod init;
 mod kill;

@@ -133,7 +133,7 @@ async fn the_page_tells_browsers_what_they_must_not_do() {
     assert!(page.contains("<html lang=\"en\""));
     let chinese = watched.get("/").header("accept-language", "zh-CN,zh;q=0.9").send().await;
     let chinese = chinese.unwrap().text().await.unwrap();
-    assert!(chinese.contains("<html lang=\"zh-CN\"") && chinese.contains("接收端"));
+    assert!(chinese.contains("<html lang=\"zh-CN\"") && chinese.contains("通知渠道"));
 }
 
 #[tokio::test]

@@ -244,6 +244,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..POST
     },
     Operation {
+        path: "/api/v1/progress",
+        id: "getProgress",
+        summary: "How far work that somebody waits for is; null if none goes on",
+        access: Access::Own,
+        ask: |_| Ok(Ask::Progress),
+        ..GET
+    },
+    Operation {
         path: "/api/v1/plan",
         id: "plan",
         summary: "Polls now and says what would be told",

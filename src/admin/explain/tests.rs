@@ -1,9 +1,9 @@
 use super::*;
 use crate::{
     decide::health::Storm,
-    delivery::{DeliveryId, LastAttempt, Outcome, Reason, Suppressed},
-    failure::{Ack, Failure, FailureId},
-    notice::{Coverage, NoticeId},
+    delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt, Outcome, Reason, Suppressed},
+    failure::{Ack, Failure, FailureId, Origin},
+    notice::{Coverage, NoticeId, NoticeKind},
     silence::OnExpire,
     task::Row,
 };
@@ -78,7 +78,28 @@ fn detail(origin: Origin, deliveries: Vec<Delivery>) -> FailureDetail {
     }
 }
 
-fn explained(detail: &FailureDetail, state: SinkState) -> Explanation {
+fn in_chinese() -> Wording {
+    Wording { language: Language::Chinese, zone: None }
+}
+
+/// The figures, names and commands in a text.
+fn marks(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '`')
+        .filter(|word| word.contains('`') || word.chars().any(|c| c.is_ascii_digit()))
+        .map(|word| word.trim_end_matches(char::is_alphabetic).to_owned())
+        .collect();
+    found.sort();
+    found
+}
+
+#[track_caller]
+fn alike(english: &str, chinese: &str) {
+    assert_eq!(marks(english), marks(chinese), "{english}\n{chinese}");
+}
+
+/// In each language.
+fn explained(detail: &FailureDetail, state: SinkState) -> [Explanation; 2] {
     let silence = Silence {
         number: 7,
         matchers: vec!["source = prod".into()],
@@ -89,12 +110,22 @@ fn explained(detail: &FailureDetail, state: SinkState) -> Explanation {
         on_expire: OnExpire::Digest,
     };
     let sinks = BTreeMap::from([(name("chat"), state)]);
-    explain(detail, Known { routed: &[name("chat")], sinks: &sinks, silences: &[silence] })
+    let known = Known { routed: &[name("chat")], sinks: &sinks, silences: &[silence] };
+    let (english, chinese) = (Wording::default(), in_chinese());
+    let (english, chinese) = (explain(detail, known, &english), explain(detail, known, &chinese));
+    // No language leaves out what another one says.
+    for (one, other) in english.steps.iter().zip(&chinese.steps) {
+        alike(&one.what, &other.what);
+    }
+    alike(&english.conclusion, &chinese.conclusion);
+    [english, chinese]
 }
 
 #[track_caller]
 fn check(detail: &FailureDetail, expected: &str) {
-    assert_eq!(explained(detail, SinkState::default()).conclusion, expected);
+    let [english, _] = explained(detail, SinkState::default());
+    assert_eq!(english.conclusion, expected);
+    assert_eq!(english.told, expected.starts_with("You were told at"));
 }
 
 fn pending(second: i64) -> DeliveryState {
@@ -233,26 +264,52 @@ fn the_chain_is_in_the_order_of_events() {
     detail.ack = Some(Ack { at: at(45), by: "li".into(), comment: String::new() });
     let storm = Storm { since: at(25), next: at(900), told: 9, announced: true, last: None };
     let state = SinkState { storm: Some(storm), ..SinkState::default() };
-    let explained = explained(&detail, state);
-    let steps: Vec<String> = explained
-        .steps
-        .iter()
-        .map(|step| format!("{}: {}", step.at.map_or(-1, Timestamp::as_second), step.what))
-        .collect();
+    let [english, chinese] = explained(&detail, state);
+    let steps = |explained: &Explanation| -> Vec<String> {
+        let step =
+            |step: &Step| format!("{}: {}", step.at.map_or(-1, Timestamp::as_second), step.what);
+        explained.steps.iter().map(step).collect()
+    };
     assert_eq!(
-        steps,
+        steps(&english),
         [
             "10: recorded by a poll of prod (new, generation 1)",
-            "10: the 4. of its like in 24 hours",
+            "10: 4th like it in 24 h",
             "20: route 1 opened delivery 3 of task.failed with 1 failure to chat (new)",
             "30: delivery 3 is held by a storm",
             "45: acknowledged by li: no reminders",
-            "-1: not listed by the last 1 complete polls",
+            "-1: not listed by the last complete poll",
         ]
     );
     assert_eq!(
-        explained.conclusion,
+        english.conclusion,
         "You were not told yet because chat is in storm and is told with the next update at \
          1970-01-01T00:15:00Z."
     );
+    assert_eq!(
+        steps(&chinese),
+        [
+            "10: 轮询 prod 时记录（新出现，第 1 次失败）",
+            "10: 24 小时内第 4 次同类失败",
+            "20: 路由 1 建立投递 3（任务失败，1 条失败，新出现），发往 chat",
+            "30: 投递 3 因告警风暴暂缓",
+            "45: li 已确认跟进：不再提醒",
+            "-1: 最近一次完整轮询未列出",
+        ]
+    );
+    assert_eq!(
+        chinese.conclusion,
+        "尚未通知，原因：chat 处于告警风暴中，将随下次更新通知，时间：1970-01-01T00:15:00Z。"
+    );
+}
+
+#[test]
+fn times_are_those_of_the_zone_that_is_asked_for() {
+    let told = failed(3, "chat", DeliveryState::Delivered { at: at(31) });
+    let detail = detail(Origin::New, vec![told]);
+    let known = Known { routed: &[], sinks: &BTreeMap::new(), silences: &[] };
+    let zone = Zone::parse("Asia/Shanghai").unwrap();
+    let wording = Wording { zone: Some(zone), ..in_chinese() };
+    let explained = explain(&detail, known, &wording);
+    assert_eq!(explained.conclusion, "已于 1970-01-01 08:00:31 UTC+8 通过 chat 通知。");
 }

@@ -144,6 +144,19 @@ fn tested(reader: &Reader, answer: &Value, back: &str) -> Result<Response, Probl
     message(reader, (tone, title, said), back)
 }
 
+/// A page that says what went wrong.
+pub(super) fn problem(reader: &Reader, problem: &Problem) -> Result<Response, Problem> {
+    let title = match problem.status() {
+        StatusCode::NOT_FOUND => "problem_not_found",
+        StatusCode::BAD_REQUEST => "problem_bad_request",
+        _ => "problem_other",
+    };
+    let title = reader.words.get(title).to_owned();
+    let mut response = message(reader, ("bad", title, &problem.detail), "/")?;
+    *response.status_mut() = problem.status();
+    Ok(response)
+}
+
 fn complain(reader: &Reader, text: &str, back: &str) -> Result<Response, Problem> {
     let title = reader.words.get("not_done").to_owned();
     let mut response = message(reader, ("bad", title, text), back)?;

@@ -39,7 +39,8 @@ struct Overview<'a> {
     chart: String,
     chart_rows: Vec<(String, [u64; Action::ALL.len()])>,
     chart_total: u64,
-    actions: [&'static str; Action::ALL.len()],
+    /// Each action's word in the API, and on this page.
+    actions: [(&'static str, &'static str); Action::ALL.len()],
     failures: &'a str,
     sinks: &'a str,
     silences: &'a str,
@@ -110,7 +111,7 @@ pub(super) async fn overview(
         chart: desk.chart.draw(&reader),
         chart_rows: desk.chart.rows(&reader),
         chart_total: desk.chart.total(reader.now),
-        actions: Action::ALL.map(Action::as_str),
+        actions: Action::ALL.map(Action::as_str).map(|word| (word, reader.action(word))),
         failures: &fill(
             "failure_rows.html",
             &Failures {

@@ -3,8 +3,12 @@
 use serde::Serialize;
 
 use super::{Reader, moment::Moment};
-use crate::admin::view::{
-    AckView, DeliveryView, FailureView, SilenceView, SinkView, SourceView, SpokenView,
+use crate::{
+    admin::view::{
+        AckView, DeliveryView, FailureView, SilenceView, SinkView, SourceView, SpokenView,
+    },
+    render::Language,
+    task::Action,
 };
 
 /// A source.
@@ -22,6 +26,7 @@ pub(super) struct SourceRow {
     gap: Option<String>,
     hours: Vec<HourRow>,
     class: Option<String>,
+    class_text: &'static str,
     advice: Option<String>,
     detail: Option<String>,
 }
@@ -41,6 +46,7 @@ pub(super) struct FailureRow {
     open: bool,
     state: String,
     action: &'static str,
+    action_text: &'static str,
     server: Option<String>,
     code: Option<String>,
     message: Option<String>,
@@ -70,9 +76,11 @@ pub(super) struct DeliveryRow {
     state: &'static str,
     text: String,
     at: Moment,
-    total: u32,
+    /// How many it speaks for; `None` if it is about no failure, or about the one in `first`.
+    total: Option<String>,
     first: Option<u64>,
-    attempts: u32,
+    first_text: Option<String>,
+    attempts: Option<String>,
     answer: Option<String>,
     held_by: Option<String>,
     /// Whether it can be made due.
@@ -134,9 +142,8 @@ impl Reader {
         let places = [source.kind.as_str(), source.region.as_str()];
         let place: Vec<&str> = places.into_iter().filter(|part| !part.is_empty()).collect();
         let trouble = !complete && !never;
-        let advice = source.advice.filter(|_| trouble).map(|english| {
-            words.find(&format!("advice_{}", source.outcome)).unwrap_or(english).to_owned()
-        });
+        let advice = source.advice.filter(|_| trouble);
+        let advice = advice.map(|own| self.language.advice(&source.outcome).unwrap_or(own));
         SourceRow {
             name: source.name,
             place: place.join(" · "),
@@ -164,8 +171,9 @@ impl Reader {
                     HourRow { x: nth * 10, tone }
                 })
                 .collect(),
+            class_text: self.language.trouble(&source.outcome).unwrap_or_default(),
             class: trouble.then_some(source.outcome),
-            advice,
+            advice: advice.map(str::to_owned),
             detail: source.detail.filter(|_| trouble),
         }
     }
@@ -178,13 +186,14 @@ impl Reader {
             open,
             state: self.words.get(if open { "open" } else { "cleared" }).to_owned(),
             action: failure.action,
+            action_text: self.action(failure.action),
             server: failure.server.name.or(failure.server.id),
             code: failure.error_code,
             message: failure.error_message,
             source: failure.source,
             failed: self.moment(failure.failed_at.unwrap_or(failure.first_seen_at)),
             cleared: failure.cleared_at.map(|at| self.moment(at)),
-            often: (1 < often).then(|| self.words.with("often", &[("n", &often.to_string())])),
+            often: (1 < often).then(|| self.language.recurrence(often)),
             told: failure.told.unwrap_or_default().into_iter().map(|one| self.told(one)).collect(),
         }
     }
@@ -194,21 +203,36 @@ impl Reader {
         ToldRow { sink, state, text: self.words.state(state).to_owned(), at: self.moment(at) }
     }
 
+    /// The word for an action; in English that of the API.
+    pub(super) fn action(&self, word: &'static str) -> &'static str {
+        let known = Action::ALL.into_iter().find(|action| action.as_str() == word);
+        match (self.language, known) {
+            (Language::Chinese, Some(action)) => self.language.action(action),
+            _ => word,
+        }
+    }
+
     pub(super) fn delivery(&self, delivery: DeliveryView) -> DeliveryRow {
+        let some = |key: &str, count: u32| {
+            (0 < count).then(|| self.words.with(key, &[("n", &count.to_string())]))
+        };
+        let first = delivery.failures.first().copied().filter(|_| delivery.total == 1);
+        let hold = delivery.hold.as_ref().map(|by| self.wording().hold(by));
         let at = delivery.due_at.or(delivery.settled_at).unwrap_or(delivery.created_at);
         DeliveryRow {
             id: delivery.id,
-            kind: delivery.kind,
+            kind: self.wording().kind(delivery.kind),
             sink: delivery.sink,
             source: delivery.source,
             state: delivery.state,
             text: self.words.state(delivery.state).to_owned(),
             at: self.moment(at),
-            total: delivery.total,
-            first: delivery.failures.first().copied().filter(|_| delivery.total == 1),
-            attempts: delivery.attempts,
+            total: some("n_failures", delivery.total).filter(|_| first.is_none()),
+            first_text: first.map(|id| self.words.with("one_failure", &[("n", &id.to_string())])),
+            first,
+            attempts: some("n_attempts", delivery.attempts),
             answer: delivery.last_attempt.map(|last| last.answer),
-            held_by: delivery.held_by,
+            held_by: hold.map(|by| self.words.with("held_by", &[("by", by.trim())])),
             retry: matches!(delivery.state, "pending" | "held" | "dead"),
         }
     }

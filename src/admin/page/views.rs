@@ -68,12 +68,11 @@ struct DeliveriesPage<'a> {
 struct FailurePage<'a> {
     t: &'a Words,
     one: FailureRow,
-    origin: &'static str,
+    origin: String,
     task_id: String,
     operate_type: String,
     server_id: Option<String>,
     keypair: Option<String>,
-    generation: u32,
     first_seen: Moment,
     missing: Option<String>,
     ack: Option<AckRow>,
@@ -152,7 +151,7 @@ pub(super) async fn failures(
         t: words,
         sources: choices(names.map(|name| (name, name)), query.source.as_deref()),
         actions: choices(
-            Action::ALL.into_iter().map(|action| (action.as_str(), action.as_str())),
+            Action::ALL.map(Action::as_str).into_iter().map(|word| (word, reader.action(word))),
             query.action.as_deref(),
         ),
         states: choices(
@@ -213,26 +212,31 @@ pub(super) async fn failure(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let reader = desk.reader(visitor, &headers, &uri);
-    let detail = desk.admin.failure_detail(&id).await?;
-    let FailureDetailView { failure, missing_polls, acknowledged, deliveries, steps, conclusion } =
-        detail;
+    let detail = desk.admin.failure_detail(&id, &reader.wording()).await?;
+    let FailureDetailView { failure, missing_polls, acknowledged, deliveries, .. } = detail;
     let words = reader.words;
     let title = failure.server.name.clone().unwrap_or_else(|| failure.task_id.clone());
     let missing = missing_polls.filter(|polls| 0 < *polls);
     let matcher = failure.server.name.as_deref().map(|name| format!("server_name = {name:?}"));
     let page = FailurePage {
         t: words,
-        origin: failure.origin,
+        origin: words.with(
+            "origin_text",
+            &[
+                ("origin", &words.of_group("origin", failure.origin)),
+                ("n", &failure.generation.to_string()),
+            ],
+        ),
         task_id: failure.task_id.clone(),
         operate_type: failure.operate_type.clone(),
         server_id: failure.server.id.clone(),
         keypair: failure.keypair.clone(),
-        generation: failure.generation,
         first_seen: reader.moment(failure.first_seen_at),
         missing: missing.map(|polls| words.with("missing_polls", &[("n", &polls.to_string())])),
         ack: acknowledged.map(|ack| reader.ack(ack)),
         deliveries: deliveries.into_iter().map(|one| reader.delivery(one)).collect(),
-        steps: steps
+        steps: detail
+            .steps
             .into_iter()
             .map(|step| StepRow {
                 future: step.at.is_none_or(|at| reader.now < at),
@@ -240,8 +244,8 @@ pub(super) async fn failure(
                 what: step.what,
             })
             .collect(),
-        told: if conclusion.starts_with("You were told") { "ok" } else { "warn" },
-        conclusion,
+        told: if detail.was_told { "ok" } else { "warn" },
+        conclusion: detail.conclusion,
         matcher,
         acts: reader.acts,
         token: reader.token,

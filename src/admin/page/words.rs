@@ -40,6 +40,11 @@ impl Words {
         places.iter().fold(text, |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
     }
 
+    /// The word of one of `group`, such as a notice's kind; as it is if there is none.
+    pub(super) fn of_group(&self, group: &str, word: &str) -> String {
+        self.find(&format!("{group}_{word}")).unwrap_or(word).to_owned()
+    }
+
     /// The word for a delivery's state.
     pub(super) fn state(&self, state: &str) -> &'static str {
         self.find(&format!("state_{state}")).unwrap_or_default()
@@ -56,9 +61,10 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("overview", "Overview", "总览"),
     ("failures", "Failures", "失败任务"),
     ("deliveries", "Deliveries", "通知投递"),
-    ("sources", "Sources", "来源"),
-    ("sinks", "Sinks", "接收端"),
+    ("sources", "Sources", "监控源"),
+    ("sinks", "Sinks", "通知渠道"),
     ("silences", "Silences", "静默"),
+    ("colon", ": ", "："),
     ("skip", "Skip to the content", "跳到正文"),
     ("main_menu", "Pages", "页面"),
     ("sign_in", "Sign in", "登录"),
@@ -86,15 +92,16 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("verdict_blind_one", "Blind: {name} is not seen.", "失明：看不到 {name} 的列表。"),
     ("verdict_blind", "Blind: {n} lists are not seen.", "失明：{n} 个列表不可见。"),
     ("verdict_shut_one", "{name} does not take its notices.", "{name} 不接收通知。"),
-    ("verdict_shut", "{n} sinks do not take their notices.", "{n} 个接收端不接收通知。"),
+    ("verdict_shut", "{n} sinks do not take their notices.", "{n} 个通知渠道不接收通知。"),
     ("verdict_dead", "Seen, but notices were given up: {n}.", "列表可见，但有 {n} 条通知已放弃。"),
     ("figure_seen", "Lists seen", "可见列表"),
-    ("figure_standing", "Failures standing", "未清除的失败"),
+    ("figure_standing", "Failures standing", "未消除的失败"),
     ("figure_day", "Failed in 24 h", "24 小时内失败"),
     ("figure_owed", "Notices owed", "待投递通知"),
-    ("figure_held", "Held", "已保留"),
+    ("figure_held", "Held", "已暂缓"),
     ("figure_dead", "Dead", "已放弃"),
     ("oldest", "oldest {time}", "最早 {time}前"),
+    ("oldest_label", "oldest", "最早"),
     // Sources.
     ("source_seen", "seen", "可见"),
     ("source_blind", "blind", "失明"),
@@ -103,7 +110,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("source_more", "{n} more are as they should be.", "另有 {n} 个正常。"),
     ("last_complete", "Last complete poll", "上次完整轮询"),
     ("never", "never", "从未"),
-    ("standing", "standing", "未清除"),
+    ("standing", "standing", "未消除"),
     ("coverage", "24 h coverage", "24 小时覆盖率"),
     (
         "coverage_text",
@@ -112,29 +119,14 @@ const WORDS: &[(&str, &str, &str)] = &[
     ),
     ("coverage_none", "No polls in 24 hours", "24 小时内没有轮询"),
     ("longest_gap", "longest gap", "最长间隔"),
-    ("no_sources", "No source is configured.", "没有配置来源。"),
-    ("advice_auth", "", "请检查访问密钥或令牌；被拒绝的签名不会重试。"),
-    ("advice_permission", "", "请为该身份授予 kps:domainKeypairs:getfailtask 权限。"),
-    ("advice_account_frozen", "", "请结清账户欠费或申请解冻。"),
-    ("advice_not_in_region", "", "请检查 region、endpoint 和 project_id；该处没有此服务。"),
-    ("advice_throttled", "", "请延长 interval，或减少共用配额的程序。"),
-    ("advice_clock_skew", "", "请校准本机时钟；云端最多接受 15 分钟偏差。"),
-    ("advice_tls", "", "请检查 endpoint 的证书和本机的根证书。"),
-    ("advice_dns", "", "请检查 endpoint 的拼写和本机的域名解析。"),
-    ("advice_network", "", "请检查到 endpoint 的路由、防火墙和代理。"),
-    ("advice_timeout", "", "请检查到 endpoint 的路由，或延长 timeout。"),
-    ("advice_upstream", "", "云端出现故障；轮询会继续。"),
-    ("advice_schema", "", "endpoint 上应答的不是该服务；请检查是否有认证门户。"),
-    ("advice_incomplete", "", "列表在读取时发生变化；新的失败仍会通知。"),
-    ("advice_request", "", "请检查 project_id 和 endpoint。"),
+    ("no_sources", "No source is configured.", "没有配置监控源。"),
     // Failures.
-    ("open", "open", "未清除"),
-    ("cleared", "cleared", "已清除"),
-    ("often", "no. {n} of its like in 24 h", "24 小时内第 {n} 次"),
+    ("open", "open", "未消除"),
+    ("cleared", "cleared", "已消除"),
     ("told_nobody", "nobody told", "未通知"),
     ("no_failures", "No failure is on record.", "没有失败记录。"),
     ("no_match", "Nothing here matches.", "没有匹配的记录。"),
-    ("unnamed", "no server named", "未指明服务器"),
+    ("unnamed", "no server named", "未指明云服务器"),
     ("latest", "Latest failures", "最近的失败"),
     ("all_failures", "All failures", "全部失败"),
     ("by_hour", "Failures by hour and action", "按小时和操作统计的失败"),
@@ -148,10 +140,10 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("filter", "Filter", "筛选"),
     ("all", "all", "全部"),
     ("reset", "Reset", "重置"),
-    ("source", "Source", "来源"),
+    ("source", "Source", "监控源"),
     ("action", "Action", "操作"),
     ("state", "State", "状态"),
-    ("server", "Server", "服务器"),
+    ("server", "Server", "云服务器"),
     ("text", "Text", "文本"),
     ("older", "Older", "更早"),
     ("newest", "Newest", "最新"),
@@ -159,15 +151,15 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("what_happened", "What happened", "经过"),
     ("still_to_come", "to come", "待发生"),
     ("details", "Details", "详情"),
-    ("task", "Task", "任务"),
+    ("task", "Task", "任务 ID"),
     ("operate_type", "Operate type", "操作类型"),
-    ("error", "Error", "错误"),
+    ("error", "Error", "错误信息"),
     ("keypair", "Key pair", "密钥对"),
-    ("failed_at", "Failed", "失败于"),
-    ("first_seen", "First seen", "首次发现"),
-    ("cleared_at", "Cleared", "清除于"),
-    ("origin", "Origin", "来历"),
-    ("generation", "generation", "第几次"),
+    ("failed_at", "Failed", "失败时间"),
+    ("first_seen", "First seen", "首次发现时间"),
+    ("cleared_at", "Cleared", "消除时间"),
+    ("origin", "Origin", "记录原因"),
+    ("origin_text", "{origin}, generation {n}", "{origin}，第 {n} 次失败"),
     ("missing_polls", "not listed by the last {n} complete polls", "最近 {n} 次完整轮询中未列出"),
     ("looked_after", "Looked after by {by}", "由 {by} 跟进"),
     ("acknowledge", "Acknowledge", "确认跟进"),
@@ -175,28 +167,33 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("your_name", "Your name", "你的姓名"),
     ("comment", "Comment", "备注"),
     ("name_needed", "Say who looks after it: the name is empty.", "请填写跟进人：姓名为空。"),
+    ("origin_baseline", "baseline", "首次轮询时已存在"),
+    ("origin_new", "new", "新出现"),
+    ("origin_refailed", "refailed", "再次失败"),
+    ("origin_reappeared", "reappeared", "再次出现"),
     // Deliveries.
     ("state_pending", "pending", "待投递"),
-    ("state_held", "held", "已保留"),
+    ("state_held", "held", "已暂缓"),
     ("state_delivered", "told", "已送达"),
     ("state_dead", "dead", "已放弃"),
     ("state_folded", "folded", "已合并"),
     ("state_suppressed", "suppressed", "已抑制"),
-    ("sink", "Sink", "接收端"),
-    ("next_try", "next try", "下次尝试"),
-    ("attempts", "attempts", "次尝试"),
-    ("n_failures", "failures", "条失败"),
+    ("sink", "Sink", "通知渠道"),
+    ("n_attempts", "attempts: {n}", "尝试 {n} 次"),
+    ("one_failure", "failure {n}", "失败 {n}"),
+    ("n_failures", "{n} failures", "{n} 条失败"),
     ("retry", "Retry now", "立即重试"),
     ("last_answer", "Last answer", "最近答复"),
-    ("held_by", "held by", "保留原因"),
+    ("held_by", "held by {by}", "暂缓原因：{by}"),
     ("no_deliveries", "No delivery is on record.", "没有投递记录。"),
     // Sinks.
     ("sink_open", "takes notices", "正常接收"),
     ("sink_shut", "breaker open", "已熔断"),
-    ("sink_disabled", "disabled: it says that it is gone", "已停用：对方称已不存在"),
+    ("sink_disabled", "disabled: it says that it is gone", "已停用：接收端已下线"),
     ("sink_catching_up", "catching up", "正在补发"),
-    ("sink_storm", "in storm", "风暴中"),
-    ("sink_failing", "failing", "失败中"),
+    ("sink_storm", "in storm", "告警风暴中"),
+    ("storm_since", "in storm since", "告警风暴开始于"),
+    ("sink_failing", "failing", "投递失败"),
     ("sink_dead", "takes notices; some were given up", "正常接收；有通知已放弃"),
     ("sink_gone", "not in the config", "不在配置中"),
     ("test", "Send a test", "发送测试"),
@@ -207,7 +204,7 @@ const WORDS: &[(&str, &str, &str)] = &[
         "{sink} 在 {ms} 毫秒内接收了测试消息。",
     ),
     ("test_refused", "{sink} did not take the test message.", "{sink} 没有接收测试消息。"),
-    ("since", "since", "自"),
+    ("failing_since", "failing since", "开始失败于"),
     // Silences.
     ("silence_active", "holds", "生效中"),
     ("silence_pending", "to come", "未开始"),
@@ -240,6 +237,9 @@ const WORDS: &[(&str, &str, &str)] = &[
         "登录后可确认、静默、重试或测试",
     ),
     ("back", "Back", "返回"),
+    ("problem_not_found", "There is no such thing here", "没有此记录"),
+    ("problem_bad_request", "That cannot be asked like this", "请求不正确"),
+    ("problem_other", "That did not work", "操作失败"),
     ("not_done", "That was not done", "操作未完成"),
     ("done_ack", "Acknowledged: no more reminders of it.", "已确认：不再提醒。"),
     ("done_unack", "No longer acknowledged.", "已取消确认。"),
@@ -270,15 +270,12 @@ mod tests {
         };
         for (key, english, chinese) in WORDS {
             assert!(!chinese.is_empty(), "{key}");
-            // The advice is the source's own in English.
-            if !key.starts_with("advice_") {
-                assert!(!english.is_empty(), "{key}");
-                assert_eq!(places(english), places(chinese), "{key}");
-            }
+            assert!(!english.is_empty(), "{key}");
+            assert_eq!(places(english), places(chinese), "{key}");
         }
-        for class in crate::source::FaultClass::ALL {
-            let key = format!("advice_{}", class.as_str());
-            assert!(CHINESE.find(&key).is_some(), "{key}");
+        for class in crate::source::FaultClass::ALL.map(crate::source::FaultClass::as_str) {
+            assert!(Language::Chinese.trouble(class).is_some(), "{class}");
+            assert!(Language::Chinese.advice(class).is_some(), "{class}");
         }
     }
 }
