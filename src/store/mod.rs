@@ -40,6 +40,8 @@ mod archive;
 mod durable;
 mod engine;
 mod fold;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod kv;
 mod ledger;
 mod lock;
@@ -47,6 +49,7 @@ mod lookup;
 mod memory;
 mod mention;
 mod migrate;
+mod neighbours;
 mod operate;
 mod original;
 mod outbox;
@@ -60,6 +63,7 @@ mod sweep;
 mod upkeep;
 mod watch;
 
+pub use self::sled::Aside;
 pub use actor::{Handle, open_memory, open_memory_on, open_sled};
 pub use archive::Archived;
 pub use kv::Compacted;

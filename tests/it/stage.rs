@@ -121,6 +121,8 @@ impl Stage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
         command.arg("--config").arg(self.config()).args(args);
         command.env_remove("TASKBELL_FAILPOINT").stdin(Stdio::null());
+        // Made here, so that what is remembered there is of this stage alone.
+        command.env("RUNTIME_DIRECTORY", self.folder.path());
         command.env("TASKBELL_CLOCK_SHIFT", self.clock.0.load(Ordering::SeqCst).to_string());
         command
     }
