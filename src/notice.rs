@@ -70,8 +70,8 @@ impl NoticeKind {
         Self::SourceBlind,
         Self::SourceSighted,
         Self::StateLost,
-        Self::StoreFailed,
         Self::SinkFailing,
+        Self::StoreFailed,
         Self::Test,
     ];
 
