@@ -45,6 +45,10 @@ pub(super) async fn of_work(
     error: &StoreError,
     worked: Duration,
 ) {
+    let uid = rustix::process::geteuid().as_raw();
+    if is_of_another(&config.store.path, uid) {
+        return;
+    }
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let path = path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
     let place = format!("{} on {host}", path.display());
@@ -58,6 +62,12 @@ pub(super) async fn of_work(
     let words = LastWords { trouble, occasion: occasion(&place, worked, now), now };
     let taken = words.say(outlets, &hearers(rules)).await;
     memory.write(quiet_until(taken, now));
+}
+
+/// Whether the store is another user's: one who tries a command on a record that is not his own is
+/// told so by the command, and nobody need be called for it.
+fn is_of_another(store: &Path, uid: u32) -> bool {
+    uid != 0 && fs::metadata(store).is_ok_and(|found| found.uid() != uid)
 }
 
 /// Until when nothing more is said, in a file that is not on the store's disk. `None`: there is no
@@ -97,7 +107,7 @@ impl Memory {
 
 /// The first folder of those that are ours alone and can be written.
 fn folder() -> Option<PathBuf> {
-    let uid = rustix::process::getuid().as_raw();
+    let uid = rustix::process::geteuid().as_raw();
     // systemd separates several by colons, and its folder may be a link to where it really is.
     let given = options::env("RUNTIME_DIRECTORY")
         .and_then(|all| all.split(':').next().map(PathBuf::from))
@@ -141,6 +151,16 @@ mod tests {
         fs::set_permissions(at("made"), fs::Permissions::from_mode(0o777)).unwrap();
         assert!(!is_ours(&at("made"), uid), "one that others can write in");
         assert!(!is_ours(&at("none").join("below"), uid), "one that cannot be made");
+    }
+
+    #[test]
+    fn who_may_not_have_the_store_calls_nobody() {
+        let place = tempfile::tempdir().unwrap();
+        let owner = fs::metadata(place.path()).unwrap().uid();
+        assert!(is_of_another(place.path(), owner + 1));
+        assert!(!is_of_another(place.path(), owner), "his own");
+        assert!(!is_of_another(place.path(), 0), "root's are all");
+        assert!(!is_of_another(&place.path().join("gone"), owner + 1), "nobody's");
     }
 
     #[test]

@@ -180,6 +180,7 @@ async fn a_store_that_cannot_be_opened_is_74_and_is_untouched() {
         strace.args(["-f", "-o", "/dev/null", "-e", "trace=openat", "-e", &inject, "-P"]);
         strace.arg(fs::canonicalize(stage.files()).unwrap().join("db"));
         let command = stage.command(&["once"]);
+        strace.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         strace.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
         let output = tokio::task::spawn_blocking(move || strace.output().unwrap()).await.unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
