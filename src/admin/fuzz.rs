@@ -13,7 +13,7 @@ use tokio::{
 use super::{Admin, socket};
 use crate::{app, config::Config, store};
 
-/// A worker with one source and one sink, neither of which is ever asked.
+/// A worker with one source, which is never asked, and one sink, which nobody takes.
 const CONFIG: &str = r#"
 [[source]]
 name = "cloud"
@@ -22,11 +22,11 @@ endpoint = "http://127.0.0.1:9"
 project_id = "0123456789abcdef0123456789abcdef"
 auth = { kind = "token", token = "t" }
 [[sink]]
-name = "file"
-kind = "file"
-path = "/dev/null"
+name = "hook"
+kind = "webhook"
+url = "http://127.0.0.1:9/"
 [[route]]
-to = ["file"]
+to = ["hook"]
 "#;
 
 /// Most bytes of an answer. The description of the API is the largest one.
