@@ -50,11 +50,14 @@ pub enum NoticeKind {
     SourceSighted,
     /// A task has been running for too long.
     TaskStuck,
+    /// The record cannot be written or read, so that nothing is watched. The one kind that is never
+    /// on record itself.
+    StoreFailed,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::TaskFailed,
         Self::TaskCleared,
         Self::TaskReminder,
@@ -68,6 +71,7 @@ impl NoticeKind {
         Self::SourceSighted,
         Self::StateLost,
         Self::SinkFailing,
+        Self::StoreFailed,
         Self::Test,
     ];
 
@@ -89,6 +93,7 @@ impl NoticeKind {
             Self::SourceBlind => "source.blind",
             Self::SourceSighted => "source.sighted",
             Self::TaskStuck => "task.stuck",
+            Self::StoreFailed => "store.failed",
         }
     }
 

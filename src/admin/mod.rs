@@ -29,6 +29,8 @@ pub mod client;
 mod compare;
 pub mod events;
 pub mod explain;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod guard;
 mod list;
 pub mod metrics;

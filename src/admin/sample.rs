@@ -48,6 +48,8 @@ pub enum TestKind {
     Failing,
     /// The record of what was told is gone
     StateLost,
+    /// The record cannot be written, so nothing is watched
+    StoreFailed,
 }
 
 impl TestKind {
@@ -67,6 +69,7 @@ impl TestKind {
             Self::Sighted => NoticeKind::SourceSighted,
             Self::Failing => NoticeKind::SinkFailing,
             Self::StateLost => NoticeKind::StateLost,
+            Self::StoreFailed => NoticeKind::StoreFailed,
         }
     }
 }
@@ -129,7 +132,7 @@ fn trouble(kind: NoticeKind) -> Option<Trouble> {
     let detail = "This is a test. Nothing is wrong.".to_owned();
     let trouble = Trouble { sink: None, class: "test".to_owned(), detail, advice: String::new() };
     match kind {
-        NoticeKind::SourceBlind => Some(trouble),
+        NoticeKind::SourceBlind | NoticeKind::StoreFailed => Some(trouble),
         NoticeKind::SinkFailing => {
             let sink = Some(Name::parse("taskbell-test").expect("a valid name"));
             Some(Trouble { sink, ..trouble })

@@ -21,6 +21,7 @@ mod findings;
 mod harden;
 mod hush;
 mod init;
+mod last_words;
 mod look;
 mod once;
 mod out;
@@ -35,6 +36,9 @@ mod table;
 mod template;
 mod verify;
 mod wait;
+
+#[cfg(fuzzing)]
+pub use verify::fuzz as fuzz_verify;
 
 /// What `taskbell --help` ends with.
 const AFTER_HELP: &str = "\

@@ -14,6 +14,7 @@ pub mod diff;
 pub mod fold;
 pub mod group;
 pub mod health;
+pub mod last_words;
 pub mod recur;
 pub mod release;
 pub mod remind;

@@ -123,7 +123,8 @@ impl Speech for English {
             }
             NoticeKind::StateLost if let Some(since) = notice.since => format!(
                 "The store was damaged, and its copy of {} took its place. What was told after \
-                 that may be told again, under the same ids.",
+                 that may be told again, under the same ids. What was damaged is kept: \
+                 `taskbell state info`.",
                 zone.short(since, notice.created_at)
             ),
             kind => fixed_lead(kind).to_owned(),
@@ -243,6 +244,12 @@ impl Speech for English {
             "suspect" => "looks like configuration",
             "gone" => "the receiver is gone",
             "dead" => "given up",
+            "disk_full" => "the disk is full",
+            "not_durable" => "a change did not reach the disk",
+            "unreadable" => "it cannot be read",
+            "damaged" => "it is damaged",
+            "newer" => "it was written by a newer version",
+            "closed" => "its thread ended",
             _ => return None,
         })
     }
@@ -330,6 +337,10 @@ impl English {
             }
             NoticeKind::SourceBlind => {
                 format!("cannot be seen{}", self.class_in_brackets(notice))
+            }
+            NoticeKind::StoreFailed => {
+                let why = self.class_in_brackets(notice);
+                format!("the store failed{why}; nothing is watched or told")
             }
             NoticeKind::SourceSighted => match lasted(notice) {
                 Some(length) => format!("seen again after {}", self.duration(length)),

@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     clock::Clock,
     decide::{diff::DiffPolicy, rules::Rules, sight::SightRule},
+    name::Name,
     sink::Sink,
     source::Source,
     store::Store,
@@ -21,6 +22,7 @@ pub mod cleanup;
 pub mod daemon;
 pub mod deliver;
 pub mod dispatch;
+pub mod last_words;
 pub mod once;
 pub mod plan;
 pub mod poll;
@@ -96,6 +98,12 @@ impl Worker {
         }
         self.store = store;
         self
+    }
+
+    /// Each sink, for those who send it something themselves.
+    #[must_use]
+    pub fn outlets(&self) -> Vec<(Name, Outlet)> {
+        self.lanes.iter().map(|lane| (lane.name.clone(), lane.outlet.clone())).collect()
     }
 
     /// The lane of a sink.

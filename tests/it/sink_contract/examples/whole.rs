@@ -5,7 +5,7 @@ use taskbell::{
     decide::tally::Tallier,
     failure::Failure,
     name::Name,
-    notice::{Count, Notice, NoticeKind, Tally, Trouble},
+    notice::{Count, Coverage, Notice, NoticeKind, Tally, Trouble},
 };
 
 use super::{created_at, failure, many, notice, row};
@@ -127,6 +127,22 @@ fn sink_failing() -> Notice {
     }
 }
 
+fn store_failed() -> Notice {
+    Notice {
+        source: None,
+        trouble: Some(trouble(
+            None,
+            "disk_full",
+            "the store could not be made durable: a flush: No space left on device (os error 28) \
+             (/var/lib/taskbell/store on ops-01)",
+            "Make room on the disk that holds it. taskbell goes on where it was once it is started \
+             again.",
+        )),
+        coverage: Coverage::default(),
+        ..notice(NoticeKind::StoreFailed, "disk_full", Vec::new())
+    }
+}
+
 /// Each with its name.
 pub(super) fn all() -> Vec<(&'static str, Notice)> {
     let digest = |reason, listed, total| large(NoticeKind::Digest, reason, listed, total);
@@ -153,6 +169,7 @@ pub(super) fn all() -> Vec<(&'static str, Notice)> {
         ("blind", blind()),
         ("sighted", sighted()),
         ("sink_failing", sink_failing()),
+        ("store_failed", store_failed()),
         ("stuck", stuck(1)),
         ("stucks", stuck(2)),
     ]
