@@ -31,7 +31,7 @@ use crate::{
         window::Window,
     },
     heartbeat::Heartbeat,
-    http::{Clients, Rate},
+    http::{Clients, HostLimit},
     name::Name,
     notice::SourceInfo,
     options::{self, OptionError, SecretRef},
@@ -155,8 +155,8 @@ pub struct Sink {
 pub struct Worker {
     /// Most sources polled at the same time.
     pub poll_concurrency: usize,
-    /// Most requests to one host in a time, over all sources; `None`: as many as it takes.
-    pub host_limit: Option<Rate>,
+    /// Most requests to one host in a time, over all sources.
+    pub host_limit: HostLimit,
     /// How long a stop waits for what is in flight.
     pub shutdown_grace: Duration,
 }
