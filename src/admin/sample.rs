@@ -146,6 +146,7 @@ fn failure(source: &Name, cleared_at: Option<Timestamp>, now: Timestamp) -> Fail
         error_message: Some("This is a test. No task failed.".into()),
         server_name: Some("taskbell-test".into()),
         keypair: Some("taskbell-test".into()),
+        labels: Vec::new(),
         ..Row::default()
     };
     Failure {

@@ -188,6 +188,12 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
+    /// Whether the rows of its list may bring a label of this name.
+    fn labels_rows(&self, name: &str) -> bool {
+        let labels = self.options.get("row").and_then(|row| row.get("labels"));
+        labels.is_some_and(|labels| labels.get(name).is_some())
+    }
+
     /// Which list it is, as far as the file says. Known without its secrets, which building it
     /// needs: all kinds call these keys the same.
     #[must_use]
@@ -293,7 +299,7 @@ impl Config {
     #[must_use]
     pub fn rules(&self) -> Rules {
         let facts = self.sources.iter().map(|source| {
-            let facts = SourceFacts { info: source.info(), labels: source.labels.clone() };
+            let facts = SourceFacts::new(source.info(), source.labels.clone());
             (source.name.clone(), facts)
         });
         let sinks = self.sinks.iter().map(|sink| (sink.name.clone(), sink.rules.clone()));

@@ -60,7 +60,8 @@ impl Desk<'_> {
     fn join_cleared(&mut self, sink: &Name, failure: &Failure, mass: bool) {
         let rules = self.by.rules;
         let facts = self.facts(&failure.source);
-        let subject = Subject::of(failure, &facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of(failure, &info, &facts.labels);
         let selected = rules.routes.select(&subject);
         let choice = selected.iter().find(|choice| choice.sink == sink);
         let kind = NoticeKind::TaskCleared;
@@ -162,7 +163,8 @@ impl Desk<'_> {
     fn silenced(&self, id: FailureId) -> Option<u64> {
         let failure = self.members.get(&id)?;
         let facts = self.facts(&failure.source);
-        let subject = Subject::of(failure, &facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of(failure, &info, &facts.labels);
         self.by.silences.holder(&subject, self.by.now)
     }
 

@@ -53,7 +53,8 @@ impl Desk<'_> {
     fn sighting(&mut self, one: &Sighting<'_>) {
         let rules = self.by.rules;
         let facts = self.facts(one.source);
-        let subject = Subject::of_source(&facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of_source(&info, &facts.labels);
         let ahead = self.blind.get(one.source).cloned().unwrap_or_default();
         for choice in rules.routes.select(&subject) {
             let place = Place::of(rules, &choice, one.kind, self.by.now);
@@ -74,10 +75,11 @@ impl Desk<'_> {
     fn stuck(&mut self, source: &Name, at: Timestamp, tasks: &[Task]) {
         let rules = self.by.rules;
         let facts = self.facts(source);
+        let info = facts.info();
         let mut by_place: BTreeMap<(u32, Name), Vec<Task>> = BTreeMap::new();
         for task in tasks {
             let failure = Failure::of_task(source.clone(), task.clone(), at);
-            let subject = Subject::of(&failure, &facts.info, &facts.labels);
+            let subject = Subject::of(&failure, &info, &facts.labels);
             for choice in rules.routes.select(&subject) {
                 let place = (choice.route, choice.sink.clone());
                 by_place.entry(place).or_default().push(task.clone());

@@ -229,6 +229,14 @@ impl<'a> Teller<'a> {
         .into_iter()
         .filter_map(|(label, value)| Some(self.fact(label, value.filter(|it| !it.is_empty())?)))
         .collect();
+        let behind = facts.iter().position(|fact| fact.label == speech.label(Label::Operation));
+        let labels = text.labels.iter().map(|(name, value)| Fact {
+            label: text::clean(name, NAME_BYTES_MAX),
+            value: text::clean(value, NAME_BYTES_MAX),
+            link: None,
+        });
+        let at = behind.map_or(facts.len(), |at| at + 1);
+        facts.splice(at..at, labels);
         if notice.failures.len() <= ITEMS_IN_FULL_MAX
             && let Some(hint) = self.hint(failure)
         {

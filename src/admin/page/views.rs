@@ -1,5 +1,7 @@
 //! The lists and a failure's own page.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Extension,
     extract::{Path, State},
@@ -73,6 +75,7 @@ struct FailurePage<'a> {
     operate_type: String,
     server_id: Option<String>,
     keypair: Option<String>,
+    labels: BTreeMap<String, String>,
     generation: u32,
     first_seen: Moment,
     missing: Option<String>,
@@ -214,8 +217,15 @@ pub(super) async fn failure(
 ) -> Result<Response, Problem> {
     let reader = desk.reader(visitor, &headers, &uri);
     let detail = desk.admin.failure_detail(&id).await?;
-    let FailureDetailView { failure, missing_polls, acknowledged, deliveries, steps, conclusion } =
-        detail;
+    let FailureDetailView {
+        failure,
+        missing_polls,
+        acknowledged,
+        deliveries,
+        steps,
+        conclusion,
+        ..
+    } = detail;
     let words = reader.words;
     let title = failure.server.name.clone().unwrap_or_else(|| failure.task_id.clone());
     let missing = missing_polls.filter(|polls| 0 < *polls);
@@ -227,6 +237,7 @@ pub(super) async fn failure(
         operate_type: failure.operate_type.clone(),
         server_id: failure.server.id.clone(),
         keypair: failure.keypair.clone(),
+        labels: failure.labels.clone(),
         generation: failure.generation,
         first_seen: reader.moment(failure.first_seen_at),
         missing: missing.map(|polls| words.with("missing_polls", &[("n", &polls.to_string())])),

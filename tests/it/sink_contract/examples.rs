@@ -71,6 +71,7 @@ fn row() -> Row<'static> {
         server_id: Some("c9aa197b-a6b6-4c33-b3a6-fa0b4ec50006".into()),
         server_name: Some("web-01".into()),
         keypair: Some("KeyPair-xt".into()),
+        labels: Vec::new(),
     }
 }
 
