@@ -108,6 +108,7 @@ pub(super) fn notice(kind: TestKind, sink: &Name, now: Timestamp) -> Notice {
         so_far: total,
         failures,
         still_open: 0,
+        sources: None,
         coverage: Coverage::default(),
     }
 }

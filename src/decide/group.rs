@@ -312,6 +312,7 @@ impl<'a> Place<'a> {
             reason: String::new(),
             members: Vec::new(),
             cleared: Vec::new(),
+            sightings: Vec::new(),
             closes_at: self.closes_at,
             mute: self.mute.to_vec(),
             digest_at: self.digest_at,

@@ -94,6 +94,9 @@ pub struct SinkRules {
     pub fallback: Vec<Name>,
     /// How old a delivery gets before the fallback is told.
     pub fallback_after: Duration,
+    /// Whether it keeps something open for each failure and each blind source, until it hears that
+    /// this is over.
+    pub keeps_open: bool,
 }
 
 impl SinkRules {
@@ -104,7 +107,15 @@ impl SinkRules {
         storm: None,
         fallback: Vec::new(),
         fallback_after: Duration::from_secs(10 * 60),
+        keeps_open: false,
     };
+
+    /// Whether many sources that go blind at once are one notice: where bursts are storms, unless
+    /// what is opened for one has to be closed for the same one.
+    #[must_use]
+    pub fn sums_up(&self) -> bool {
+        self.storm.is_some() && !self.keeps_open
+    }
 }
 
 impl Default for SinkRules {

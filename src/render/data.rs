@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Words;
 use crate::{
     failure::{Ending, Failure},
-    notice::{Coverage, Notice, SourceInfo, Tally, Trouble},
+    notice::{Coverage, Notice, SourceInfo, Sources, Tally, Trouble},
 };
 
 /// Raised when a receiver that reads the old payload would misread the new one.
@@ -29,6 +29,8 @@ pub struct Data<'a> {
     sink: &'a str,
     /// `null` if it is about several, or about taskbell itself.
     source: Option<Source<'a>>,
+    /// If it is about several sources as wholes: how many, and the names of the first.
+    sources: Option<&'a Sources>,
     failures: Vec<Item<'a>>,
     /// All failures that it speaks for.
     total: u32,
@@ -88,6 +90,7 @@ impl<'a> Data<'a> {
             reason: &notice.reason,
             sink: notice.sink.as_str(),
             source: notice.source.as_ref().map(Source::of),
+            sources: notice.sources.as_ref(),
             failures: notice.failures.iter().map(|failure| Item::of(failure, words)).collect(),
             total: notice.total,
             omitted: notice.omitted(),

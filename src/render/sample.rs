@@ -64,6 +64,7 @@ pub fn sample(kind: NoticeKind) -> Notice {
         so_far: if large { 60 } else { 0 },
         failures,
         still_open: 12,
+        sources: None,
         coverage: Coverage { polls_due: 1440, polls_complete: 1438, longest_gap_seconds: 125 },
     }
 }

@@ -282,6 +282,7 @@ fn preview(group: Forming, now: Timestamp) -> Delivery {
         created_at: now,
         revived_at: None,
         still_open: 0,
+        sources: None,
         coverage: crate::notice::Coverage::default(),
         state: DeliveryState::Pending { due: group.closes_at },
         attempts: 0,

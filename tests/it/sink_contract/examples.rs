@@ -40,6 +40,7 @@ pub(crate) fn notice(kind: NoticeKind, reason: &str, failures: Vec<Failure>) -> 
         so_far: u32::try_from(failures.len()).unwrap(),
         failures,
         still_open: 0,
+        sources: None,
         coverage: Coverage { polls_due: 1440, polls_complete: 1438, longest_gap_seconds: 125 },
     }
 }
