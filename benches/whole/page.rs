@@ -124,7 +124,7 @@ pub(crate) async fn looks() {
         "/",
         "/failures",
         "/failures?text=nothing-is-called-this",
-        "/failures/50000",
+        "/failures/4000",
         "/deliveries",
         "/metrics",
         "/api/v1/failures?limit=100",
