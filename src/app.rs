@@ -14,6 +14,7 @@ use crate::{
     decide::diff::DiffPolicy,
     exit::Exit,
     http::{Clients, Paces},
+    name::Name,
     progress::Meter,
     store::{self, Access, Archived, Store, StoreError},
     worker::{Outlet, Watched, Worker, after::Pulse, cleanup::Round, deliver::Lane},
@@ -71,6 +72,20 @@ pub async fn import_store(
         store::import(Access { folder: &folder, holder, repair: false, now }, &file, &meter)
     });
     imported.await.map_err(|_panic| StoreError::Closed)?
+}
+
+/// The sinks of `config`, without a store. Reads secrets and does no other I/O.
+///
+/// # Errors
+///
+/// [`ConfigError`].
+pub fn outlets(config: &Config) -> Result<Vec<(Name, Outlet)>, ConfigError> {
+    let sinks = config.build_sinks(&Clients::default())?;
+    let named = sinks.into_iter().zip(&config.sinks).map(|(sink, written)| {
+        let (timeout, concurrency) = (written.timeout, written.concurrency);
+        (written.name.clone(), Outlet { sink: sink.into(), timeout, concurrency })
+    });
+    Ok(named.collect())
 }
 
 /// A worker on `store` as `config` wants it. Reads secrets and does no other I/O.

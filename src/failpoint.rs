@@ -27,6 +27,12 @@ pub const NAMES: &[&str] = &[
     "deliver.after_settle",
     "reload.before",
     "reload.after",
+    "copy.before_rename",
+    "copy.after_rename",
+    "repair.before_aside",
+    "repair.after_aside",
+    "swap.before",
+    "swap.after",
 ];
 
 /// Dies here if a test asked for it.

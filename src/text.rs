@@ -30,6 +30,10 @@ pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
 /// ends in `…`. `bytes_max` is at least 8.
 #[must_use]
 pub fn clean(raw: &str, bytes_max: usize) -> String {
+    // Nearly every text is this.
+    if raw.len() <= bytes_max && raw.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return raw.to_owned();
+    }
     let mut out = String::with_capacity(raw.len().min(bytes_max));
     let room = bytes_max.saturating_sub(CUT.len());
     // Where the text must end if it turns out to be too long.

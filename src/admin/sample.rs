@@ -48,6 +48,8 @@ pub enum TestKind {
     Failing,
     /// The record of what was told is gone
     StateLost,
+    /// The record cannot be written, so nothing is watched
+    StoreFailed,
 }
 
 impl TestKind {
@@ -67,6 +69,7 @@ impl TestKind {
             Self::Sighted => NoticeKind::SourceSighted,
             Self::Failing => NoticeKind::SinkFailing,
             Self::StateLost => NoticeKind::StateLost,
+            Self::StoreFailed => NoticeKind::StoreFailed,
         }
     }
 }
@@ -108,6 +111,7 @@ pub(super) fn notice(kind: TestKind, sink: &Name, now: Timestamp) -> Notice {
         so_far: total,
         failures,
         still_open: 0,
+        sources: None,
         coverage: Coverage::default(),
     }
 }
@@ -129,7 +133,7 @@ fn trouble(kind: NoticeKind) -> Option<Trouble> {
     let detail = "This is a test. Nothing is wrong.".to_owned();
     let trouble = Trouble { sink: None, class: "test".to_owned(), detail, advice: String::new() };
     match kind {
-        NoticeKind::SourceBlind => Some(trouble),
+        NoticeKind::SourceBlind | NoticeKind::StoreFailed => Some(trouble),
         NoticeKind::SinkFailing => {
             let sink = Some(Name::parse("taskbell-test").expect("a valid name"));
             Some(Trouble { sink, ..trouble })
@@ -146,6 +150,7 @@ fn failure(source: &Name, cleared_at: Option<Timestamp>, now: Timestamp) -> Fail
         error_message: Some("This is a test. No task failed.".into()),
         server_name: Some("taskbell-test".into()),
         keypair: Some("taskbell-test".into()),
+        labels: Vec::new(),
         ..Row::default()
     };
     Failure {

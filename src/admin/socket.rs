@@ -68,7 +68,7 @@ impl ControlSocket {
     }
 }
 
-fn router(admin: Admin) -> Router {
+pub(super) fn router(admin: Admin) -> Router {
     Router::new()
         .route("/metrics", get(super::metrics::answer))
         .merge(api::router(api::Side::Socket))

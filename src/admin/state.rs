@@ -14,12 +14,19 @@ impl Admin {
     ///
     /// The store's.
     pub async fn state_info(&self) -> Result<Value, AdminError> {
-        let Inspected { format, disk_bytes, checkpoint, .. } =
+        let Inspected { format, disk_bytes, checkpoint, aside, .. } =
             self.worker.store.inspect(false).await?;
         let copy = checkpoint.map(|(archived, path)| {
             json!({ "path": path, "made_at": archived.made_at, "bytes": archived.bytes })
         });
-        Ok(json!({ "format": format, "disk_bytes": disk_bytes, "checkpoint": copy }))
+        let kept: Vec<_> = aside.iter().map(|one| &one.path).collect();
+        Ok(json!({
+            "format": format,
+            "disk_bytes": disk_bytes,
+            "checkpoint": copy,
+            "kept_aside": kept,
+            "kept_aside_bytes": aside.iter().map(|one| one.bytes).sum::<u64>(),
+        }))
     }
 
     /// `state verify`: reads every record.

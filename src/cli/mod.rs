@@ -21,6 +21,7 @@ mod findings;
 mod harden;
 mod hush;
 mod init;
+mod last_words;
 mod look;
 mod once;
 mod out;
@@ -35,6 +36,9 @@ mod table;
 mod template;
 mod verify;
 mod wait;
+
+#[cfg(fuzzing)]
+pub use verify::fuzz as fuzz_verify;
 
 /// What `taskbell --help` ends with.
 const AFTER_HELP: &str = "\
@@ -245,7 +249,7 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
         Command::Source(command) => source::source(config, &command, output).await,
         Command::Baseline(command) => source::baseline(config, &command, output).await,
         Command::Sink(command) => look::sink(config, &command, output).await,
-        Command::Route(command) => route::run(config, &command, output),
+        Command::Route(command) => route::run(config, &command, output).await,
         Command::Failure(command) => look::failure(config, &command, output).await,
         Command::Delivery(command) => look::delivery(config, &command, output).await,
         // The others do without a config.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
-use super::{Output, out};
+use super::{Output, last_words, out};
 use crate::{
     app::{self, AppError},
     config::Config,
@@ -30,8 +31,15 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
     };
     let worker = match opened.await {
         Ok(worker) => worker,
-        Err(error) => return out::fail(&error, None, Exit::from(&error)),
+        Err(error) => {
+            out::fail(&error, None, Exit::Done);
+            if let AppError::Store(error) = &error {
+                last_words::of_opening(config, error).await;
+            }
+            return Exit::from(&error);
+        }
     };
+    let began = Instant::now();
     match once::run(&worker, args.deadline).await {
         Ok(report) => {
             let exit = exit(&report, args.detailed_exitcode);
@@ -50,7 +58,17 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
                 (Output::Table, text) => out::line(&text),
             })
         }
-        Err(error) => out::fail(&error, None, Exit::from(&error)),
+        Err(error) => {
+            out::fail(&error, None, Exit::Done);
+            last_words::of_work(
+                config,
+                (&worker.outlets(), &worker.rules),
+                &error,
+                began.elapsed(),
+            )
+            .await;
+            Exit::from(&error)
+        }
     }
 }
 

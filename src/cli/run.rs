@@ -6,11 +6,12 @@ use sd_notify::NotifyState;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::out;
+use super::{last_words, out};
 use crate::{
     admin::{
         Admin,
@@ -47,8 +48,15 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
     };
     let (store, mut worker) = match opened.await {
         Ok(opened) => opened,
-        Err(error) => return out::fail(&error, None, Exit::from(&error)),
+        Err(error) => {
+            out::fail(&error, None, Exit::Done);
+            if let AppError::Store(error) = &error {
+                last_words::of_opening(config, error).await;
+            }
+            return Exit::from(&error);
+        }
     };
+    let began = Instant::now();
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return out::fail(&error, None, Exit::Failed),
@@ -56,6 +64,7 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
     greet(config, &worker).await;
     let mut config = config.clone();
     loop {
+        let (outlets, rules) = (worker.outlets(), Arc::clone(&worker.rules));
         let next = match serve((&config, &seen), worker, &mut signals, path).await {
             (Ended::Stop, _) => {
                 info!("stopped");
@@ -63,6 +72,8 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
             }
             (Ended::Failed(error), _) => {
                 error!(error = %Chain(&error), "the store failed; stopping");
+                let told = (outlets.as_slice(), &*rules);
+                last_words::of_work(&config, told, &error, began.elapsed()).await;
                 return Exit::from(&error);
             }
             (Ended::Reload, next) => next,

@@ -79,6 +79,8 @@ async fn verify(config: &Config, output: Output) -> Exit {
     let printed = print(answer, output, |value| {
         let sinks = value.get("sinks").unwrap_or(&Value::Null);
         let shown = match sinks.as_array().map(Vec::as_slice) {
+            // Nothing was told to anybody yet.
+            Some([]) => Exit::Done,
             Some([one]) => show(one),
             _ => list(
                 sinks,

@@ -199,6 +199,28 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Reads a request and checks it, for the fuzz target.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let Ok(request) = Request::parse(data) else { return };
+    let header = |name| request.header(name).unwrap_or_default();
+    let headers = Headers {
+        id: header("webhook-id"),
+        timestamp: header("webhook-timestamp"),
+        signature: header("webhook-signature"),
+    };
+    // Nobody has signed anything with these.
+    let keys = ["whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", header("x-key")];
+    let keys: Vec<Key> =
+        keys.into_iter().filter_map(|key| Key::parse_verifying(key).ok()).collect();
+    let secret = keys.get(..1).unwrap_or_default();
+    let now = Timestamp::from_second(1_795_428_005).unwrap_or_default();
+    let tolerance = crate::sink::signature::TOLERANCE;
+    let believed = verify(secret, headers, request.body, now, tolerance);
+    assert!(believed.is_err(), "forged");
+    let _either = verify(&keys, headers, request.body, now, tolerance);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

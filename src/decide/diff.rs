@@ -181,7 +181,7 @@ pub fn diff(
         let stood_already = first && stood_already(&found, situation.lost, policy, now);
         note_unknown(&mut changes, found, past, stood_already, grace_ends);
     }
-    changes.new.sort_by_key(|new| (new.found.failed_at_ms, new.found.task.key));
+    changes.new.sort_by_cached_key(|new| (new.found.failed_at_ms, new.found.task.key));
     if first && !situation.complete {
         changes.new.retain(|new| new.tell);
     }

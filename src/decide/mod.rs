@@ -9,11 +9,13 @@
 pub mod backlog;
 pub mod cleanup;
 mod close;
+mod company;
 pub mod coverage;
 pub mod diff;
 pub mod fold;
 pub mod group;
 pub mod health;
+pub mod last_words;
 pub mod recur;
 pub mod release;
 pub mod remind;

@@ -42,10 +42,13 @@ pub fn fingerprint(source: &Name, task: &Task) -> Fingerprint {
         (None, Some(name)) => ["name", name],
         (None, None) => ["none", ""],
     };
-    let message = text.error_message.as_deref().map(normalised);
-    let error = match (text.error_code.as_deref(), message.as_deref()) {
+    let message;
+    let error = match (text.error_code.as_deref(), text.error_message.as_deref()) {
         (Some(code), _) => ["code", code],
-        (None, Some(message)) => ["message", message],
+        (None, Some(raw)) => {
+            message = normalised(raw);
+            ["message", message.as_str()]
+        }
         (None, None) => ["none", ""],
     };
     let keypair = text.keypair.as_deref().unwrap_or_default();
@@ -109,9 +112,10 @@ fn push_mark(out: &mut String) {
 /// Adds a run of letters, digits and joiners.
 fn push_token(out: &mut String, token: &str) {
     let core = token.trim_matches(JOINERS);
-    let is_address = core.parse::<IpAddr>().is_ok() || core.parse::<SocketAddr>().is_ok();
+    let is_address = || core.parse::<IpAddr>().is_ok() || core.parse::<SocketAddr>().is_ok();
     // Without a digit it is a word that happens to look like one: `ab::cd`.
-    if (is_address || is_uuid(core)) && core.contains(|c: char| c.is_ascii_digit()) {
+    let has_digit = core.bytes().any(|byte| byte.is_ascii_digit());
+    if has_digit && (is_address() || is_uuid(core)) {
         let (before, after) = token.split_once(core).unwrap_or_default();
         out.push_str(before);
         push_mark(out);
@@ -143,7 +147,11 @@ fn push_word(out: &mut String, word: &str) {
         return;
     }
     for c in word.chars() {
-        if c.is_numeric() { push_mark(out) } else { out.extend(c.to_lowercase()) }
+        match c {
+            c if c.is_ascii_alphabetic() => out.push(c.to_ascii_lowercase()),
+            c if c.is_numeric() => push_mark(out),
+            c => out.extend(c.to_lowercase()),
+        }
     }
 }
 

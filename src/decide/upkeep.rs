@@ -1,4 +1,4 @@
-//! When the store is copied, and when it is written anew.
+//! When the store is copied, when it is written anew, and how often a damaged one is kept aside.
 
 use std::time::Duration;
 
@@ -26,6 +26,18 @@ pub fn worth_compacting(disk: u64, live: u64) -> bool {
     DISK_BYTES_MIN <= disk && live.saturating_mul(GARBAGE_FACTOR) < disk
 }
 
+/// Damaged stores that are kept aside within a day. Each takes as much room as the store, and none
+/// is ever deleted; a disk that damages it more often is not one to go on with.
+pub const ASIDE_A_DAY_MAX: usize = 3;
+
+/// Whether one more damaged store is kept aside, after those that were at the times of `earlier`.
+#[must_use]
+pub fn may_set_aside(earlier: &[Timestamp], now: Timestamp) -> bool {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let lately = earlier.iter().filter(|at| now.duration_since(**at).unsigned_abs() < day);
+    lately.count() < ASIDE_A_DAY_MAX
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +55,24 @@ mod tests {
         ] {
             let actual = checkpoint_due(last.map(at), every, at(now));
             assert_eq!(actual, due, "{last:?} {now}");
+        }
+    }
+
+    #[test]
+    fn three_damaged_stores_a_day_are_kept_aside() {
+        let at = |hour: i64| Timestamp::from_second(hour * 3600).unwrap();
+        for (earlier, may) in [
+            (&[][..], true),
+            (&[99, 100], true),
+            (&[99, 100, 100], false),
+            (&[76, 99, 100], true),
+            (&[77, 99, 100], false),
+            // Of a clock that was ahead, by an hour and by more than a day.
+            (&[99, 100, 101], false),
+            (&[99, 100, 124], true),
+        ] {
+            let earlier: Vec<Timestamp> = earlier.iter().copied().map(at).collect();
+            assert_eq!(may_set_aside(&earlier, at(100)), may, "{earlier:?}");
         }
     }
 

@@ -39,7 +39,8 @@ impl Tone {
             NoticeKind::TaskFailed
             | NoticeKind::Digest
             | NoticeKind::StormOpened
-            | NoticeKind::StormUpdated => Self::Bad,
+            | NoticeKind::StormUpdated
+            | NoticeKind::StoreFailed => Self::Bad,
             NoticeKind::TaskCleared | NoticeKind::SourceSighted => Self::Good,
             NoticeKind::StateLost
             | NoticeKind::TaskReminder

@@ -15,6 +15,10 @@ use crate::{
     task::Action,
 };
 
+mod lead;
+
+use lead::fixed_lead;
+
 pub(super) struct Chinese;
 
 impl Speech for Chinese {
@@ -96,15 +100,20 @@ impl Speech for Chinese {
                 };
                 format!("{lasted}{last}此后的失败恢复逐条通知。")
             }
-            NoticeKind::SinkFailing if notice.total == 0 => {
-                "当前渠道是其备用渠道，故通知到此。该渠道会继续重试。".to_owned()
+            NoticeKind::SinkFailing => {
+                let blind = match notice.sources.as_ref().map_or(0, |sources| sources.count) {
+                    0 => String::new(),
+                    count => format!("{count} 个监控源失明的通知未能送达该渠道。"),
+                };
+                let owed = match notice.total {
+                    0 => "该渠道会继续重试。".to_owned(),
+                    total => format!("尚有 {total} 条失败未能送达该渠道，会保留并重试。"),
+                };
+                format!("当前渠道是其备用渠道，故通知到此。{blind}{owed}")
             }
-            NoticeKind::SinkFailing => format!(
-                "当前渠道是其备用渠道，故通知到此。尚有 {} 条失败未能送达该渠道，会保留并重试。",
-                notice.total
-            ),
             NoticeKind::StateLost if let Some(since) = notice.since => format!(
-                "存储已损坏，已用 {} 的副本恢复。此后通知过的内容可能会以相同的 ID 再次通知。",
+                "存储已损坏，已用 {} 的副本恢复。此后通知过的内容可能会以相同的 ID 再次通知。\
+                 损坏的数据已另行保留，可执行 `taskbell state info` 查看。",
                 zone.short(since, notice.created_at)
             ),
             NoticeKind::TaskCleared => {
@@ -250,6 +259,12 @@ impl Speech for Chinese {
             "suspect" => "疑似配置错误",
             "gone" => "接收端已下线",
             "dead" => "已放弃投递",
+            "disk_full" => "磁盘已满",
+            "not_durable" => "数据未能落盘",
+            "unreadable" => "无法读取",
+            "damaged" => "数据已损坏",
+            "newer" => "由更高版本写入",
+            "closed" => "存储线程已退出",
             _ => return None,
         })
     }
@@ -275,6 +290,13 @@ impl Speech for Chinese {
                 "接收端拒绝了消息，疑似配置错误：请检查其地址和密钥，再执行 `taskbell sink probe`。"
             }
             "gone" => "接收端已永久下线：请更换地址，再执行 `taskbell sink probe`。",
+            "disk_full" => "请为其所在磁盘腾出空间；taskbell 重新启动后会从中断处继续。",
+            "not_durable" => "请检查其所在磁盘（dmesg、`taskbell doctor`），再启动 taskbell。",
+            "unreadable" => "请按详情排除读取故障，再启动 taskbell。",
+            "damaged" | "closed" => {
+                "请重新启动 taskbell：启动时会检查全部数据，损坏的部分移至一旁，并用最新副本恢复。"
+            }
+            "newer" => "请安装写入该存储的版本或更高版本。",
             "retry" => "接收端无法连接或繁忙，系统会自动重试；若持续不恢复再行处理。",
             _ => return None,
         })
@@ -286,6 +308,10 @@ impl Speech for Chinese {
 
     fn omitted(&self, count: u32, command: &str) -> String {
         format!("其中 {count} 条未在此列出，可执行 `{command}` 查看。")
+    }
+
+    fn unnamed(&self, count: u32, command: &str) -> String {
+        format!("等，另有 {count} 个，可执行 `{command}` 查看全部")
     }
 
     fn still_open(&self, count: u32) -> String {
@@ -357,11 +383,18 @@ impl Chinese {
                 format!("通知渠道{sink}投递失败{}", self.class_in_brackets(notice))
             }
             NoticeKind::SourceBlind => {
-                format!("无法获取失败任务列表{}", self.class_in_brackets(notice))
+                let class = self.class_in_brackets(notice);
+                format!("{}无法获取失败任务列表{class}", sources(notice))
+            }
+            NoticeKind::StoreFailed => {
+                let why = self.class_in_brackets(notice);
+                format!("存储故障{why}，监控与通知均已停止")
             }
             NoticeKind::SourceSighted => match lasted(notice) {
-                Some(length) => format!("恢复监控，中断 {}", self.duration(length)),
-                None => "恢复监控".to_owned(),
+                Some(length) => {
+                    format!("{}恢复监控，中断 {}", sources(notice), self.duration(length))
+                }
+                None => format!("{}恢复监控", sources(notice)),
             },
             // The others have a headline of their own.
             _ => format!("{total} 个任务失败"),
@@ -382,30 +415,9 @@ impl Chinese {
     }
 }
 
-/// What needs no figures.
-fn fixed_lead(kind: NoticeKind) -> &'static str {
-    match kind {
-        NoticeKind::SourceWatching => {
-            "从现在起监控该列表。已有的失败记录不再逐条通知，新发生的失败会照常通知。"
-        }
-        NoticeKind::StateLost => {
-            "已无法判断列表中哪些失败曾经通知过，请人工查看一遍列表；此后的失败会照常通知。"
-        }
-        NoticeKind::TaskReminder => {
-            "此前已通知，目前仍在云侧失败任务列表中。如无需再提醒，请执行 `taskbell failure ack`。"
-        }
-        NoticeKind::StormOpened => {
-            "短时间内失败过多，暂停逐条通知。期间会定期更新，结束后发送总结；每条失败均有记录。"
-        }
-        NoticeKind::StormUpdated => "以下为上次通知之后的新增情况。",
-        NoticeKind::SourceBlind => {
-            "在此期间发生的失败会延迟通知；若记录在恢复前被删除，则无法发现。"
-        }
-        NoticeKind::SourceSighted => "中断期间发生且仍在列表中的失败，会立即通知。",
-        NoticeKind::TaskStuck => "运行时长已超出此类任务的正常范围。",
-        // The others have figures.
-        _ => "这是一条由运维人员触发的测试消息，没有任务失败。",
-    }
+/// How many sources it is about, if those are several.
+fn sources(notice: &Notice) -> String {
+    notice.sources.as_ref().map_or_else(String::new, |all| format!(" {} 个监控源", all.count))
 }
 
 fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {

@@ -110,20 +110,26 @@ impl Speech for English {
                 };
                 format!("{lasted}{last}What fails from now on is told singly again.")
             }
-            NoticeKind::SinkFailing if notice.total == 0 => {
-                "You are told because this sink is its fallback. It is tried again.".to_owned()
-            }
             NoticeKind::SinkFailing => {
-                let (are, them) = if notice.total == 1 { ("is", "it") } else { ("are", "them") };
-                format!(
-                    "You are told because this sink is its fallback. {} {are} owed to it, and it \
-                     is tried again with {them}.",
-                    failures(notice.total)
-                )
+                let blind = match notice.sources.as_ref().map_or(0, |sources| sources.count) {
+                    0 => String::new(),
+                    1 => " It was not told that a source cannot be seen.".to_owned(),
+                    many => format!(" It was not told that {many} sources cannot be seen."),
+                };
+                let owed = match notice.total {
+                    0 => "It is tried again.".to_owned(),
+                    1 => "1 failure is owed to it, and it is tried again with it.".to_owned(),
+                    total => format!(
+                        "{} are owed to it, and it is tried again with them.",
+                        failures(total)
+                    ),
+                };
+                format!("You are told because this sink is its fallback.{blind} {owed}")
             }
             NoticeKind::StateLost if let Some(since) = notice.since => format!(
                 "The store was damaged, and its copy of {} took its place. What was told after \
-                 that may be told again, under the same ids.",
+                 that may be told again, under the same ids. What was damaged is kept: \
+                 `taskbell state info`.",
                 zone.short(since, notice.created_at)
             ),
             kind => fixed_lead(kind).to_owned(),
@@ -243,6 +249,12 @@ impl Speech for English {
             "suspect" => "looks like configuration",
             "gone" => "the receiver is gone",
             "dead" => "given up",
+            "disk_full" => "the disk is full",
+            "not_durable" => "a change did not reach the disk",
+            "unreadable" => "it cannot be read",
+            "damaged" => "it is damaged",
+            "newer" => "it was written by a newer version",
+            "closed" => "its thread ended",
             _ => return None,
         })
     }
@@ -260,6 +272,10 @@ impl Speech for English {
             1 => format!("1 of them is not listed here; `{command}` lists it."),
             _ => format!("{count} of them are not listed here; `{command}` lists them."),
         }
+    }
+
+    fn unnamed(&self, count: u32, command: &str) -> String {
+        format!("and {count} more; `{command}` shows all")
     }
 
     fn still_open(&self, count: u32) -> String {
@@ -329,11 +345,17 @@ impl English {
                 format!("sink {sink} does not take its notices{}", self.class_in_brackets(notice))
             }
             NoticeKind::SourceBlind => {
-                format!("cannot be seen{}", self.class_in_brackets(notice))
+                format!("{}cannot be seen{}", sources(notice), self.class_in_brackets(notice))
+            }
+            NoticeKind::StoreFailed => {
+                let why = self.class_in_brackets(notice);
+                format!("the store failed{why}; nothing is watched or told")
             }
             NoticeKind::SourceSighted => match lasted(notice) {
-                Some(length) => format!("seen again after {}", self.duration(length)),
-                None => "seen again".to_owned(),
+                Some(length) => {
+                    format!("{}seen again after {}", sources(notice), self.duration(length))
+                }
+                None => format!("{}seen again", sources(notice)),
             },
             // The others have a headline of their own.
             _ => failed_tasks(total),
@@ -352,6 +374,11 @@ impl English {
             words => format!(" ({})", short(words)),
         }
     }
+}
+
+/// How many sources it is about, if those are several.
+fn sources(notice: &Notice) -> String {
+    notice.sources.as_ref().map_or_else(String::new, |all| format!("{} sources ", all.count))
 }
 
 fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {

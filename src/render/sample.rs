@@ -24,6 +24,7 @@ pub fn sample(kind: NoticeKind) -> Notice {
     let failures: Vec<Failure> = match kind {
         NoticeKind::SourceWatching
         | NoticeKind::StateLost
+        | NoticeKind::StoreFailed
         | NoticeKind::Test
         | NoticeKind::SourceBlind
         | NoticeKind::SourceSighted => Vec::new(),
@@ -40,6 +41,7 @@ pub fn sample(kind: NoticeKind) -> Notice {
     let trouble = match kind {
         NoticeKind::SinkFailing => Some(trouble(Some(name("chat")), "suspect")),
         NoticeKind::SourceBlind => Some(trouble(None, "auth")),
+        NoticeKind::StoreFailed => Some(trouble(None, "disk_full")),
         _ => None,
     };
     let members = failures.iter().map(|failure| (&failure.source, Member::from(failure)));
@@ -51,11 +53,13 @@ pub fn sample(kind: NoticeKind) -> Notice {
         created_at: at(0),
         sink,
         // Not all kinds are about one source, and a template has to live with that.
-        source: (kind != NoticeKind::SinkFailing).then(|| SourceInfo {
-            name: source.clone(),
-            kind: "kps".to_owned(),
-            region: "cn-north-4".to_owned(),
-            project_id: "0123456789abcdef0123456789abcdef".to_owned(),
+        source: (!matches!(kind, NoticeKind::SinkFailing | NoticeKind::StoreFailed)).then(|| {
+            SourceInfo {
+                name: source.clone(),
+                kind: "kps".to_owned(),
+                region: "cn-north-4".to_owned(),
+                project_id: "0123456789abcdef0123456789abcdef".to_owned(),
+            }
         }),
         total: if large { 43 } else { listed },
         tally: large.then(tally),
@@ -64,6 +68,7 @@ pub fn sample(kind: NoticeKind) -> Notice {
         so_far: if large { 60 } else { 0 },
         failures,
         still_open: 12,
+        sources: None,
         coverage: Coverage { polls_due: 1440, polls_complete: 1438, longest_gap_seconds: 125 },
     }
 }
@@ -84,6 +89,7 @@ fn rows() -> [Row<'static>; 2] {
         server_id: Some("c9aa197b-a6b6-4c33-b3a6-fa0b4ec50006".into()),
         server_name: Some("web-01".into()),
         keypair: Some("KeyPair-xt".into()),
+        labels: Vec::new(),
     };
     let bare = Row {
         task_id: Some("aee8d2fe-34e4-4b4a-8d27-ad0a5c3e8c02".into()),

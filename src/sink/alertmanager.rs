@@ -201,7 +201,8 @@ impl Alertmanager {
             | NoticeKind::SinkFailing
             | NoticeKind::StormOpened
             | NoticeKind::StormUpdated
-            | NoticeKind::StateLost => after(now, self.open_for),
+            | NoticeKind::StateLost
+            | NoticeKind::StoreFailed => after(now, self.open_for),
             _ => after(now, NEWS),
         };
         let more = brief.rest(brief.items.len()).into_iter().chain(brief.more.clone());

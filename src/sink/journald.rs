@@ -103,6 +103,7 @@ fn message_id(kind: NoticeKind) -> &'static str {
         NoticeKind::SourceBlind => "62b7c9ee32034a7e91b244500a3eec52",
         NoticeKind::SourceSighted => "16ee63ba59e64f8dbd0903c6918b2125",
         NoticeKind::StateLost => "806685a1181341d38e5532d12be5c9d8",
+        NoticeKind::StoreFailed => "d5e8b3cd69684cd5ba7ba6ab5f00a4c9",
         NoticeKind::SinkFailing => "c7d5c72ed42e446dae6130e88902239b",
         NoticeKind::Test => "497f8810f8f14a168fa3822654e017be",
     }

@@ -79,6 +79,7 @@ fn alertname(kind: NoticeKind) -> &'static str {
         NoticeKind::SourceBlind | NoticeKind::SourceSighted => "TaskSourceBlind",
         NoticeKind::SourceWatching => "TaskSourceWatching",
         NoticeKind::StateLost => "TaskbellStateLost",
+        NoticeKind::StoreFailed => "TaskbellStoreFailed",
         NoticeKind::SinkFailing => "TaskbellSinkFailing",
         NoticeKind::Test => "TaskbellTest",
         NoticeKind::TaskStuck => "TasksStuck",

@@ -44,7 +44,8 @@ impl Severity {
             | NoticeKind::StormOpened
             | NoticeKind::StormUpdated
             | NoticeKind::SinkFailing
-            | NoticeKind::SourceBlind => Self::Error,
+            | NoticeKind::SourceBlind
+            | NoticeKind::StoreFailed => Self::Error,
             NoticeKind::TaskReminder
             | NoticeKind::TaskStuck
             | NoticeKind::StormClosed

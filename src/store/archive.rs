@@ -14,7 +14,7 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Write},
     ops::ControlFlow,
     os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use jiff::Timestamp;
@@ -24,13 +24,17 @@ use super::{
     StoreError,
     kv::{Kv, Tree, Txn},
     migrate,
+    neighbours::beside,
 };
-use crate::progress::Meter;
+use crate::{failpoint, progress::Meter};
 
 const MAGIC: &[u8; 16] = b"taskbell-archive";
 
 /// Version of the archive itself. That of the store is another number.
 const VERSION: u32 = 1;
+
+/// Length of the header, without its checksum.
+const HEAD_BYTES: usize = 32;
 
 /// A block is ended above this.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -143,7 +147,9 @@ pub(super) fn write(kv: &dyn Kv, path: &Path, made_at: Timestamp) -> Result<Arch
         out.put(&sum)?;
         out.inner.flush()?;
         out.inner.get_ref().sync_all()?;
+        failpoint::hit("copy.before_rename");
         fs::rename(&unfinished, path)?;
+        failpoint::hit("copy.after_rename");
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     })();
@@ -160,26 +166,39 @@ pub(super) fn write(kv: &dyn Kv, path: &Path, made_at: Timestamp) -> Result<Arch
 pub(super) fn read(
     path: &Path,
     meter: &Meter,
-    each: &mut dyn FnMut(Tree, Vec<u8>, Vec<u8>) -> Result<(), StoreError>,
+    each: &mut Each<'_>,
 ) -> Result<Archived, StoreError> {
-    let said = Said(path);
-    let damaged = |text: &str| said.damaged(text);
+    let (from, header) = begin(path)?;
+    entries(from, header, Said(path), meter, each)
+}
+
+/// Takes a tree, a key and a value.
+pub(super) type Each<'a> = dyn FnMut(Tree, Vec<u8>, Vec<u8>) -> Result<(), StoreError> + 'a;
+
+/// Reads what is behind the header.
+fn entries(
+    mut from: Summed<impl Read>,
+    header: Archived,
+    said: Said<'_>,
+    meter: &Meter,
+    each: &mut Each<'_>,
+) -> Result<Archived, StoreError> {
     let short = |error| said.short(error);
-    let (mut from, header) = begin(path)?;
     let Archived { made_at, format, bytes, .. } = header;
     let known = migrate::newest();
     if known < format {
-        return Err(StoreError::Newer { path: path.display().to_string(), found: format, known });
+        let path = said.0.display().to_string();
+        return Err(StoreError::Newer { path, found: format, known });
     }
     let work = meter.begin("KiB", bytes / 1024);
-    let mut entries = 0_u64;
+    let mut count = 0_u64;
     let mut block = Vec::new();
     for nth in 1_u64.. {
         let length = u32::from_be_bytes(from.take().map_err(short)?);
         if length == 0 {
             break;
         }
-        let broken = || damaged(&format!("block {nth} fails its checksum"));
+        let broken = || said.damaged(&format!("block {nth} fails its checksum"));
         if BLOCK_BYTES_MAX < length {
             return Err(broken());
         }
@@ -193,23 +212,20 @@ pub(super) fn read(
         work.add(u64::from(length) / 1024);
         let mut rest = block.as_slice();
         while !rest.is_empty() {
-            let entry =
-                (|| Ok::<_, io::Error>((part(&mut rest)?, part(&mut rest)?, part(&mut rest)?)))();
-            let (tree, key, value) = entry.map_err(|_| broken())?;
-            let tree = Tree::ALL.into_iter().find(|known| known.name().as_bytes() == tree);
-            let tree =
-                tree.ok_or_else(|| damaged(&format!("block {nth} names an unknown tree")))?;
+            let (tree, key, value) = entry(&mut rest).map_err(|_| broken())?;
+            let tree = tree_of(tree)
+                .ok_or_else(|| said.damaged(&format!("block {nth} names an unknown tree")))?;
             each(tree, key.to_vec(), value.to_vec())?;
-            entries += 1;
+            count += 1;
         }
     }
     let counted = u64::from_be_bytes(from.take().map_err(short)?);
     let expected = from.hash.clone().finalize();
     let sum: [u8; 32] = from.take().map_err(short)?;
-    if sum.as_slice() != expected.as_slice() || counted != entries {
-        return Err(damaged("the archive fails its checksum"));
+    if sum.as_slice() != expected.as_slice() || counted != count {
+        return Err(said.damaged("the archive fails its checksum"));
     }
-    Ok(Archived { made_at, format, entries, bytes: from.bytes })
+    Ok(Archived { made_at, format, entries: count, bytes: from.bytes })
 }
 
 /// What the header of the archive at `path` says, and the size of the file. The rest is not read.
@@ -223,7 +239,16 @@ fn begin(path: &Path) -> Result<(Summed<BufReader<File>>, Archived), StoreError>
     let file = File::open(path).map_err(|error| said.cannot("open", error))?;
     let bytes = file.metadata().map_err(|error| said.cannot("open", error))?.len();
     let mut from = Summed::new(BufReader::with_capacity(BLOCK_BYTES, file));
-    let head: [u8; 32] = from.take().map_err(|error| said.short(error))?;
+    let header = header(&mut from, bytes, said)?;
+    Ok((from, header))
+}
+
+fn header(
+    from: &mut Summed<impl Read>,
+    bytes: u64,
+    said: Said<'_>,
+) -> Result<Archived, StoreError> {
+    let head: [u8; HEAD_BYTES] = from.take().map_err(|error| said.short(error))?;
     let sum = u32::from_be_bytes(from.take().map_err(|error| said.short(error))?);
     let mut rest = head.as_slice();
     if take(&mut rest).ok() != Some(*MAGIC) {
@@ -244,7 +269,7 @@ fn begin(path: &Path) -> Result<(Summed<BufReader<File>>, Archived), StoreError>
     }
     let made_at = Timestamp::from_millisecond(made_at)
         .map_err(|_| said.damaged("it was made at no time that there is"))?;
-    Ok((from, Archived { made_at, format, entries: 0, bytes }))
+    Ok(Archived { made_at, format, entries: 0, bytes })
 }
 
 /// Errors about one archive.
@@ -274,6 +299,15 @@ fn take<const N: usize>(rest: &mut &[u8]) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// A tree's name, a key and a value.
+fn entry<'a>(rest: &mut &'a [u8]) -> io::Result<(&'a [u8], &'a [u8], &'a [u8])> {
+    Ok((part(rest)?, part(rest)?, part(rest)?))
+}
+
+fn tree_of(name: &[u8]) -> Option<Tree> {
+    Tree::ALL.into_iter().find(|known| known.name().as_bytes() == name)
+}
+
 fn part<'a>(rest: &mut &'a [u8]) -> io::Result<&'a [u8]> {
     let length = u32::from_be_bytes(take(rest)?);
     let length = usize::try_from(length).map_err(io::Error::other)?;
@@ -293,11 +327,45 @@ pub(super) fn load(kv: &mut dyn Kv, path: &Path, meter: &Meter) -> Result<Archiv
     Ok(archived)
 }
 
-/// `path` with `ending` behind its name.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(ending);
-    path.with_file_name(name)
+/// Hands over the entries of a block without its checksum, as far as they can be read.
+#[cfg(fuzzing)]
+pub(super) fn fuzz_entries(mut rest: &[u8], each: &mut Each<'_>) {
+    while let Ok((tree, key, value)) = entry(&mut rest) {
+        if let Some(tree) = tree_of(tree) {
+            drop(each(tree, key.to_vec(), value.to_vec()));
+        }
+    }
+}
+
+/// Reads an archive that is not in a file.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8], each: &mut Each<'_>) -> Result<Archived, StoreError> {
+    let said = Said(Path::new("archive"));
+    let mut from = Summed::new(bytes);
+    let header = header(&mut from, 0, said)?;
+    entries(from, header, said, &Meter::default(), each)
+}
+
+/// An archive whose checksums fit: a header that says `head`, and one block.
+#[cfg(fuzzing)]
+pub(super) fn fuzz_sealed(head: &[u8], block: &[u8]) -> Vec<u8> {
+    let mut bytes = [MAGIC.as_slice(), &VERSION.to_be_bytes(), head].concat();
+    bytes.resize(HEAD_BYTES, 0);
+    bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
+    let mut count = 0_u64;
+    let mut rest = block;
+    while !rest.is_empty() && entry(&mut rest).is_ok() {
+        count += 1;
+    }
+    let mut out = Summed::new(bytes.clone());
+    out.note(&bytes);
+    if !block.is_empty() {
+        out.block(block).expect("memory takes all");
+    }
+    out.put(&0_u32.to_be_bytes()).and_then(|()| out.put(&count.to_be_bytes())).expect("the same");
+    let sum = out.hash.clone().finalize();
+    out.put(&sum).expect("the same");
+    out.inner
 }
 
 #[cfg(test)]

@@ -96,6 +96,8 @@ impl Engine {
                 standing: state.standing,
                 coverage: state.coverage.clone(),
                 last_complete_at: state.last_complete_at,
+                outcome: state.outcome.clone(),
+                blind: state.sight.blind_since().is_some(),
             };
             (name.clone(), view)
         });
@@ -127,7 +129,7 @@ impl Engine {
             }
         }
         let sources = self.views();
-        let blind = self.blind_deliveries(&seeds)?;
+        let blind = self.blind_deliveries(&seeds, &forming)?;
         let txn = Txn::new(&mut *self.kv);
         let mut known = Vec::with_capacity(seeds.len());
         for (number, seed) in seeds {
@@ -241,6 +243,7 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<Lease>, StoreError> {
         self.check()?;
+        self.keep_up(now)?;
         let Some(lane) = self.lanes.get_mut(sink) else { return Ok(Vec::new()) };
         let gate = self.sinks.get(sink).map(|state| state.gate).unwrap_or_default();
         let (chosen, most) = choose(lane, gate, now, limit);
@@ -332,7 +335,7 @@ fn choose(lane: &mut Lane, gate: Gate, now: Timestamp, limit: usize) -> (Vec<(i6
         Gate::Open => (lane.due.range(..=until).take(limit).copied().collect(), limit),
         // One probe at a time, with the oldest delivery that waits for no other, whenever that
         // one was due itself.
-        Gate::Shut { probe_at, .. } if probe_at <= now && lane.leased.is_empty() => {
+        Gate::Shut { .. } if gate.probes(now) && lane.leased.is_empty() => {
             let mut oldest: Vec<(i64, u64)> = lane.due.iter().copied().collect();
             oldest.sort_unstable_by_key(|(_, number)| *number);
             oldest.truncate(PROBES_MAX);

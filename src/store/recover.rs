@@ -23,14 +23,24 @@ use tracing::{error, info, warn};
 
 use super::{
     SourceState, StoreError, StoreLock,
-    archive::{self, Archived, beside},
+    archive::{self, Archived},
     engine::{Engine, source_states},
     kv::{Kv, Tree, Txn},
     migrate,
+    neighbours::{self, beside},
     pages::encode,
-    sled::SledKv,
+    sled::{Aside, SledKv},
 };
-use crate::{decide::backlog::Seed, failpoint, http::Chain, name::Name, progress::Meter};
+use crate::{
+    decide::{
+        backlog::Seed,
+        upkeep::{ASIDE_A_DAY_MAX, may_set_aside},
+    },
+    failpoint,
+    http::Chain,
+    name::Name,
+    progress::Meter,
+};
 
 /// Which store to open, and how.
 #[derive(Clone, Copy, Debug)]
@@ -56,12 +66,13 @@ pub(super) struct Place {
 impl Place {
     fn take(folder: &Path, holder: &str) -> Result<Self, StoreError> {
         let lock = StoreLock::take(folder, holder)?;
+        neighbours::check(folder)?;
         Ok(Self { folder: folder.to_owned(), _lock: lock })
     }
 
     /// The copy of the whole store.
     pub(super) fn checkpoint(&self) -> PathBuf {
-        beside(&self.folder, ".checkpoint")
+        neighbours::checkpoint(&self.folder)
     }
 
     /// When the newest copy was made or, without one, when the store's files were.
@@ -73,7 +84,7 @@ impl Place {
     }
 
     fn marker(&self) -> PathBuf {
-        beside(&self.folder, ".marker")
+        neighbours::marker(&self.folder)
     }
 
     /// The sources that have a baseline, or had one in a store that was lost.
@@ -104,6 +115,31 @@ impl Place {
             let path = self.marker().display().to_string();
             warn!(path, %error, "the marker beside the store was not written");
         }
+    }
+
+    /// Damaged stores that were kept aside, oldest first.
+    pub(super) fn aside(&self) -> Vec<Aside> {
+        SledKv::aside(&self.folder)
+    }
+
+    /// Moves what is damaged aside, unless that happened so often lately that the disk itself is
+    /// at fault.
+    fn set_aside(&self, damage: StoreError, now: Timestamp) -> Result<(), StoreError> {
+        let earlier: Vec<Timestamp> = self.aside().into_iter().map(|aside| aside.at).collect();
+        if !may_set_aside(&earlier, now) {
+            let (most, folder) = (ASIDE_A_DAY_MAX, self.folder.display());
+            let what = format!(
+                "it was damaged {most} times within a day before, each time kept aside in \
+                 {folder}: its disk does not keep what is written. Use another disk, or move \
+                 {folder}/damaged-* away and start again"
+            );
+            return Err(StoreError::Damaged { what, cause: Some(damage.into()) });
+        }
+        failpoint::hit("repair.before_aside");
+        let kept = SledKv::set_aside(&self.folder, stamp(now))?;
+        failpoint::hit("repair.after_aside");
+        warn!(kept = %kept.display(), "what is damaged is kept aside");
+        Ok(())
     }
 
     fn suspicion(&self) -> PathBuf {
@@ -215,8 +251,7 @@ pub(super) fn open(access: Access<'_>) -> Result<Engine, StoreError> {
         Err(damage @ StoreError::Damaged { .. }) if repair => {
             error!(error = %Chain(&damage), "the store is lost");
             if !gone {
-                let kept = SledKv::set_aside(folder, stamp(now))?;
-                warn!(kept = %kept.display(), "what is damaged is kept aside");
+                place.set_aside(damage, now)?;
             }
             place.restore(now)?
         }
@@ -225,6 +260,10 @@ pub(super) fn open(access: Access<'_>) -> Result<Engine, StoreError> {
     let has_baseline =
         |name: &Name| engine.sources.get(name).is_some_and(|state| state.baseline_at.is_some());
     engine.lost = marked.into_iter().filter(|name| !has_baseline(name)).collect();
+    if repair {
+        // What a process left unsaid that was killed between the one and the other.
+        place.mark(engine.sources.keys().filter(|name| has_baseline(name)).cloned());
+    }
     engine.place = Some(place);
     failpoint::hit("store.after_open");
     Ok(engine)

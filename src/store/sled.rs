@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use sled::{
@@ -33,6 +34,20 @@ const LEDGER: &str = "ledger";
 
 /// The same, while it is being written or after its place was taken.
 const UNFINISHED: &str = "ledger.new";
+
+/// What the name of files begins with that were damaged and are kept.
+const ASIDE: &str = "damaged-";
+
+/// A damaged store that was kept aside.
+#[derive(Clone, Debug)]
+pub struct Aside {
+    /// When.
+    pub at: Timestamp,
+    /// Its folder.
+    pub path: PathBuf,
+    /// What it takes.
+    pub bytes: u64,
+}
 
 /// Memory that sled may use for its pages. The live set of an ordinary project fits; a poll of
 /// 100,000 rows is read through once.
@@ -106,11 +121,26 @@ impl SledKv {
 
     /// Moves the store's files aside, under a name with `stamp`. Returns where they are.
     pub(super) fn set_aside(folder: &Path, stamp: i64) -> Result<PathBuf, StoreError> {
-        let kept = folder.join(format!("damaged-{stamp}"));
+        let kept = folder.join(format!("{ASIDE}{stamp}"));
         fs::rename(folder.join(LEDGER), &kept)
             .and_then(|()| sync_folder(folder))
             .map_err(|error| StoreError::not_durable(cannot("make", &kept), error))?;
         Ok(kept)
+    }
+
+    /// The files that were moved aside, oldest first.
+    pub(super) fn aside(folder: &Path) -> Vec<Aside> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut all: Vec<Aside> = entries
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                let stamp = name.strip_prefix(ASIDE)?.parse().ok()?;
+                let (path, at) = (entry.path(), Timestamp::from_millisecond(stamp).ok()?);
+                Some(Aside { at, bytes: folder_bytes(&path), path })
+            })
+            .collect();
+        all.sort_by_key(|aside| aside.at);
+        all
     }
 
     /// When the store's files were made.
@@ -215,7 +245,7 @@ fn open_once(files: &Path) -> sled::Result<(Db, Vec<sled::Tree>)> {
 /// Lets the files that were written beside the store's take their place, at one instant.
 fn take_place(folder: &Path) -> Result<(), StoreError> {
     let (new, old) = (folder.join(UNFINISHED), folder.join(LEDGER));
-    failpoint::hit("compact.before_swap");
+    failpoint::hit("swap.before");
     let taken = if old.exists() {
         renameat_with(CWD, &new, CWD, &old, RenameFlags::EXCHANGE).map_err(io::Error::from)
     } else {
@@ -224,8 +254,14 @@ fn take_place(folder: &Path) -> Result<(), StoreError> {
     taken
         .and_then(|()| sync_folder(folder))
         .map_err(|error| StoreError::not_durable(cannot("put new files into", &old), error))?;
-    failpoint::hit("compact.after_swap");
+    failpoint::hit("swap.after");
     remove_folder(&new).map_err(|error| StoreError::not_durable(cannot("remove", &new), error))
+}
+
+/// What the files in a folder take.
+fn folder_bytes(folder: &Path) -> u64 {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 
 fn remove_folder(path: &Path) -> io::Result<()> {
@@ -257,10 +293,11 @@ fn failed(what: String, error: sled::Error) -> StoreError {
             matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
         }
     };
-    if damaged {
-        StoreError::Damaged { what, cause: Some(error.into()) }
-    } else {
-        StoreError::unreadable(what, error)
+    match error {
+        _ if damaged => StoreError::Damaged { what, cause: Some(error.into()) },
+        // In the system's words.
+        sled::Error::Io(error) => StoreError::unreadable(what, error),
+        error => StoreError::unreadable(what, error),
     }
 }
 
@@ -334,8 +371,7 @@ impl Kv for SledKv {
     }
 
     fn disk_bytes(&self) -> u64 {
-        let files = fs::read_dir(&self.files).into_iter().flatten().flatten();
-        files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+        folder_bytes(&self.files)
     }
 
     fn compact(&mut self, meter: &Meter) -> Result<Compacted, StoreError> {

@@ -14,6 +14,7 @@ use super::{
     migrate::format_of,
     pages::{Pages, Record, decode},
     recover::{Place, holds_any},
+    sled::Aside,
 };
 use crate::{
     decide::{
@@ -61,6 +62,8 @@ pub struct Inspected {
     pub format: u32,
     /// Its newest copy, and where that is.
     pub checkpoint: Option<(Archived, PathBuf)>,
+    /// Damaged stores that were kept aside, oldest first.
+    pub aside: Vec<Aside>,
     /// What cannot be read or does not fit together, at most [`PROBLEMS_MAX`].
     pub problems: Vec<String>,
 }
@@ -124,10 +127,12 @@ impl Engine {
         self.check()?;
         let read = if deep { self.read_all()? } else { Inspected::default() };
         let copy = self.place.as_ref().map(Place::checkpoint);
+        let aside = self.place.as_ref().map(Place::aside).unwrap_or_default();
         Ok(Inspected {
             format: format_of(&*self.kv)?.unwrap_or_default(),
             disk_bytes: self.kv.disk_bytes(),
             checkpoint: copy.and_then(|path| Some((archive::head(&path).ok()?, path))),
+            aside,
             ..read
         })
     }

@@ -40,6 +40,15 @@ use crate::{
 /// yet settled is sent again after a crash, so it must not be much.
 const UNSETTLED_MAX: usize = 1_024;
 
+/// Verdicts that go to the disk without waiting for more: the cost of a commit is small beside
+/// that of so many records.
+const GROUP: usize = 256;
+
+/// How long verdicts wait for others while attempts are in flight. A commit costs about as much
+/// for one verdict as for twenty, so that a fast receiver would otherwise wait for the disk; and
+/// few are sent again when the process is killed meanwhile.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// The way to one sink.
 #[derive(Clone, Debug)]
 pub struct Lane {
@@ -107,6 +116,8 @@ impl Lane {
         let mut leasing: Option<StoreCall<Vec<Lease>>> = None;
         let mut settling: Option<StoreCall<Settlement>> = None;
         let mut exhausted = false;
+        let gathered = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(gathered);
         loop {
             let stopping = stop.is_cancelled();
             if stopping {
@@ -116,7 +127,11 @@ impl Lane {
                 leasing = Some(self.lease(4 * self.outlet.concurrency));
             }
             self.start_flights(&mut pass);
-            if settling.is_none() && !pass.settled.is_empty() {
+            let is_group = GROUP <= pass.settled.len() || gathered.is_elapsed();
+            if settling.is_none()
+                && !pass.settled.is_empty()
+                && (is_group || pass.flights.is_empty())
+            {
                 settling = Some(self.settle(std::mem::take(&mut pass.settled)));
             }
             let idle = pass.flights.is_empty() && pass.queue.is_empty();
@@ -136,10 +151,14 @@ impl Lane {
                     failpoint::hit("deliver.after_settle");
                 }
                 Some(done) = pass.flights.join_next_with_id(), if !pass.flights.is_empty() => {
+                    if pass.settled.is_empty() {
+                        gathered.as_mut().reset(Instant::now() + GATHER);
+                    }
                     self.land(&mut pass, done);
                     // Others may have become due while this one was in flight.
                     exhausted = false;
                 }
+                () = &mut gathered, if !gathered.is_elapsed() => {}
                 () = nudge.notified() => exhausted = false,
                 () = stop.cancelled() => {}
             }
@@ -398,6 +417,7 @@ pub fn notice(delivery: &Delivery, mut failures: Vec<Failure>, rules: &Rules) ->
         created_at: delivery.created_at,
         sink: delivery.sink.clone(),
         source,
+        sources: delivery.sources.clone(),
         failures,
         total: delivery.total,
         tally: delivery.tally.clone(),

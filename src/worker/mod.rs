@@ -11,9 +11,10 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     clock::Clock,
     decide::{diff::DiffPolicy, rules::Rules, sight::SightRule},
+    name::Name,
     sink::Sink,
     source::Source,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 pub mod after;
@@ -21,6 +22,7 @@ pub mod cleanup;
 pub mod daemon;
 pub mod deliver;
 pub mod dispatch;
+pub mod last_words;
 pub mod once;
 pub mod plan;
 pub mod poll;
@@ -81,6 +83,19 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Takes over what the store remembers of the sources beside their failures: which projects
+    /// were found. To be called before the first step.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn recall(&self) -> Result<(), StoreError> {
+        for (_, state) in self.store.sources().await? {
+            state.info.iter().for_each(|info| self.rules.learn(info));
+        }
+        Ok(())
+    }
+
     /// The dispatch step of this worker.
     #[must_use]
     pub fn dispatcher(&self) -> dispatch::Dispatcher {
@@ -96,6 +111,12 @@ impl Worker {
         }
         self.store = store;
         self
+    }
+
+    /// Each sink, for those who send it something themselves.
+    #[must_use]
+    pub fn outlets(&self) -> Vec<(Name, Outlet)> {
+        self.lanes.iter().map(|lane| (lane.name.clone(), lane.outlet.clone())).collect()
     }
 
     /// The lane of a sink.

@@ -3,6 +3,9 @@
 
 use std::{fs, process::Stdio, time::Duration};
 
+use jiff::SignedDuration;
+use serde_json::Value;
+
 use crate::{
     power::{Mounted, strace_is_possible},
     stage::{Daemon, Stage},
@@ -20,11 +23,32 @@ async fn judge(stage: &Stage, daemon: Daemon, before: usize, why: &str) {
     let status = daemon.ended().await;
     assert_eq!(status.code(), Some(74), "{why}");
     let log = fs::read_to_string(stage.log()).unwrap();
-    let last = log.lines().last().unwrap_or_default();
-    assert!(last.contains("the store failed; stopping"), "{why}: {log}");
+    let last = log.lines().find(|line| line.contains("the store failed; stopping"));
+    let last = last.unwrap_or_else(|| panic!("{why}: {log}"));
     assert!(last.contains("could not be made durable"), "{why}: {last}");
     assert!(!log.contains("panicked"), "{why}: {log}");
     assert_eq!(stage.told().len(), before, "{why}: sent after the disk had failed");
+}
+
+/// What the chat was told of a store that failed, in one word each.
+fn last_words(stage: &Stage) -> Vec<String> {
+    let words = stage.chat.received().into_iter().filter(|one| one.kind == "store.failed");
+    words
+        .map(|arrival| {
+            let body: Value = serde_json::from_slice(&arrival.body).unwrap();
+            let trouble = body.pointer("/data/trouble").unwrap();
+            let detail = trouble["detail"].as_str().unwrap();
+            assert!(detail.contains("/store on "), "{detail}");
+            trouble["class"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+/// How many mails say that the store failed.
+fn mailed(stage: &Stage) -> usize {
+    let says = |text: &str| text.contains("the store failed");
+    let mails = stage.mail.received();
+    mails.iter().filter(|mail| mail.header("subject").is_some_and(says)).count()
 }
 
 /// Each failure was told, under one id and with the same bytes.
@@ -56,6 +80,7 @@ async fn a_full_disk_ends_the_daemon_and_loses_nothing() {
     };
     let store = disk.at.join("store");
     stage.edit(&stage.store().display().to_string(), &store.display().to_string());
+    stage.edit("kind = \"webhook\"", "kind = \"webhook\"\nfallback = [\"mail\"]");
     let daemon = stage.daemon();
     stage.see("the baseline", |stage| !stage.chat.received().is_empty()).await;
     let first = stage.fail("before.");
@@ -74,10 +99,20 @@ async fn a_full_disk_ends_the_daemon_and_loses_nothing() {
     // A commit that still fits into its last page is no test: give it more than a page.
     let more: Vec<String> = (0..40).map(|nth| stage.fail(&format!("full-{nth}."))).collect();
     judge(&stage, daemon, before, "a full disk").await;
+    assert_eq!((mailed(&stage), last_words(&stage).len()), (1, 0), "the fallback alone hears it");
     let again = stage.run(&["once"]).await;
     assert_eq!(again.status.code(), Some(74), "still full: {again:?}");
     let text = String::from_utf8(again.stderr).unwrap();
     assert!(text.contains("No space left on device"), "{text}");
+    assert_eq!(mailed(&stage), 1, "a restart does not say it again");
+    // An hour later it does. The fallback is away, so the others hear of it.
+    stage.shift(SignedDuration::from_mins(61));
+    let mail = format!("smtp://{}", stage.mail.address());
+    stage.edit(&mail, "smtp://127.0.0.1:9");
+    let later = stage.run(&["once"]).await;
+    assert_eq!(later.status.code(), Some(74), "still full: {later:?}");
+    assert_eq!((mailed(&stage), last_words(&stage)), (1, vec!["disk_full".to_owned()]));
+    stage.edit("smtp://127.0.0.1:9", &mail);
     fs::remove_file(&ballast).unwrap();
     all_is_told(&stage, &[&[first], &more[..]].concat(), "a full disk").await;
 }
@@ -123,6 +158,8 @@ async fn a_disk_that_fails_under_the_daemon_ends_it_and_loses_nothing() {
         }
         let second = stage.fail("meanwhile.");
         judge(&stage, daemon, 1, &why).await;
+        let class = if error == "ENOSPC" { "disk_full" } else { "not_durable" };
+        assert_eq!((last_words(&stage), mailed(&stage)), (vec![class.to_owned()], 1), "{why}");
         strace.wait().unwrap();
         all_is_told(&stage, &[first, second], &why).await;
     }
@@ -143,12 +180,14 @@ async fn a_store_that_cannot_be_opened_is_74_and_is_untouched() {
         strace.args(["-f", "-o", "/dev/null", "-e", "trace=openat", "-e", &inject, "-P"]);
         strace.arg(fs::canonicalize(stage.files()).unwrap().join("db"));
         let command = stage.command(&["once"]);
+        strace.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         strace.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
         let output = tokio::task::spawn_blocking(move || strace.output().unwrap()).await.unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(74), "{error}: {text}");
         assert!(text.contains("the store is not usable"), "{error}: {text}");
         assert!(!text.contains("panicked"), "{error}: {text}");
+        assert_eq!(last_words(&stage), ["unreadable"], "{error}: told by the first one alone");
     }
     all_is_told(&stage, &[id], "opened again").await;
 }

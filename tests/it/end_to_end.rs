@@ -99,6 +99,7 @@ async fn a_sink_can_be_tested_with_each_kind_of_message_and_nothing_is_recorded(
         ("sighted", "source.sighted"),
         ("failing", "sink.failing"),
         ("state-lost", "state.lost"),
+        ("store-failed", "store.failed"),
     ] {
         let output = stage.run(&["sink", "test", "chat", "--kind", kind]).await;
         assert_eq!(output.status.code(), Some(0), "{output:?}");

@@ -1,7 +1,7 @@
 //! The real binary, killed with SIGKILL at every boundary of its work, then started again.
 //!
-//! Two kinds of places: the named ones in the code (`failpoint.rs`), and the points of an exchange
-//! with the cloud, an HTTP receiver and a mail server, where a proxy kills the process. After each
+//! Two kinds of places: the named ones in the code (`failpoint.rs`), also while the record is
+//! copied, written anew, repaired or brought from another host, and the points of an exchange with the cloud, an HTTP receiver and a mail server, where a proxy kills the process. After each
 //! kill the binary runs until nothing is owed, and what arrived is compared with what was listed:
 //!
 //! * Nothing is lost: each failure that was listed arrived.
@@ -13,6 +13,7 @@
 //! `TASKBELL_KILL_ROUNDS` says how often at each place, 2 if it says nothing.
 //! `TASKBELL_KILL_TABLE=1` writes the results into `docs/guarantee.md`.
 
+mod record;
 mod scene;
 mod table;
 
@@ -38,13 +39,16 @@ fn rounds() -> u32 {
 
 /// Every place with the story that passes it.
 fn places() -> Vec<(Kill, Story)> {
-    let named = failpoint::NAMES.iter().map(|name| {
-        let story = match *name {
-            "dispatch.before_fold" | "dispatch.after_fold" => Story::Storm,
-            "reload.before" | "reload.after" => Story::Reload,
-            _ => Story::Failures,
+    let named = failpoint::NAMES.iter().flat_map(|name| {
+        let stories: &[Story] = match *name {
+            "dispatch.before_fold" | "dispatch.after_fold" => &[Story::Storm],
+            "reload.before" | "reload.after" => &[Story::Reload],
+            "copy.before_rename" | "copy.after_rename" => &[Story::Copy],
+            "repair.before_aside" | "repair.after_aside" => &[Story::Repair],
+            "swap.before" | "swap.after" => &[Story::Compact, Story::Repair, Story::Import],
+            _ => &[Story::Failures],
         };
-        (Kill::At(name), story)
+        stories.iter().map(move |story| (Kill::At(name), *story))
     });
     let exchanges = ["the cloud", "HTTP", "SMTP"].into_iter();
     let wired = exchanges
@@ -64,7 +68,7 @@ async fn a_process_killed_at_any_place_loses_nothing_and_repeats_only_the_same()
         let rows = Arc::clone(&rows);
         running.spawn(async move {
             let mut scene = Scene::new(story).await;
-            let mut row = Row::new(kill);
+            let mut row = Row::new(kill, story);
             for round in 0..rounds {
                 scene.round(kill, round, &mut row).await;
             }

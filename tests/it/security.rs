@@ -47,3 +47,30 @@ async fn a_record_that_others_can_open_is_refused_and_left_alone() {
     let output = stage.run(&["once"]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
+
+#[tokio::test]
+async fn a_record_beside_which_anybody_can_write_is_refused() {
+    let stage = Stage::new("").await;
+    stage.run(&["once"]).await;
+    let around = stage.store().parent().unwrap().to_owned();
+    fs::set_permissions(&around, fs::Permissions::from_mode(0o777)).unwrap();
+    for command in [&["once"][..], &["run"], &["failure", "list"]] {
+        let output = stage.run(command).await;
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{command:?}: {text}");
+        let said = "beside the store (mode 777): close it with `chmod o-w ";
+        assert!(text.contains(said), "{command:?}: {text}");
+    }
+    fs::set_permissions(&around, fs::Permissions::from_mode(0o700)).unwrap();
+    let copy = stage.store().with_file_name("store.checkpoint");
+    let kept = stage.store().with_file_name("kept");
+    fs::write(&kept, "").unwrap();
+    std::os::unix::fs::symlink(&kept, &copy).unwrap();
+    let output = stage.run(&["once"]).await;
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(74), "{text}");
+    assert!(text.contains("store.checkpoint is no plain file: move it away"), "{text}");
+    fs::remove_file(&copy).unwrap();
+    let output = stage.run(&["once"]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}

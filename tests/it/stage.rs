@@ -59,6 +59,7 @@ impl Stage {
         let chat = WebhookReceiver::start(any, vec![], clock).await.unwrap();
         let mail = SmtpReceiver::start(any).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("run")).unwrap();
         let stage = Self { cloud, chat, mail, folder, clock: shift };
         // How well a source is seen depends on how busy this machine is.
         let calm = if source.contains("blind_after") { "" } else { "blind_after = 10000" };
@@ -121,6 +122,8 @@ impl Stage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
         command.arg("--config").arg(self.config()).args(args);
         command.env_remove("TASKBELL_FAILPOINT").stdin(Stdio::null());
+        // So that what is remembered there is of this stage alone.
+        command.env("RUNTIME_DIRECTORY", self.folder.path().join("run"));
         command.env("TASKBELL_CLOCK_SHIFT", self.clock.0.load(Ordering::SeqCst).to_string());
         command
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::stage::Stage;
 
-fn beside(stage: &Stage, ending: &str) -> PathBuf {
+pub(crate) fn beside(stage: &Stage, ending: &str) -> PathBuf {
     let mut path = stage.store().into_os_string();
     path.push(ending);
     path.into()
@@ -27,7 +27,7 @@ fn files(stage: &Stage) -> Vec<PathBuf> {
 }
 
 /// Makes the database unreadable.
-fn wreck(stage: &Stage) {
+pub(crate) fn wreck(stage: &Stage) {
     let path = files(stage).remove(0);
     let size = fs::metadata(&path).unwrap().len();
     fs::write(&path, vec![0xA5; usize::try_from(size).unwrap()]).unwrap();
@@ -142,6 +142,35 @@ async fn a_copy_that_is_damaged_as_well_is_kept_and_not_used() {
     assert!(kept.into_iter().any(|name| name.starts_with("store.checkpoint.damaged-")));
 }
 
+/// A disk that damages one store after the other is not trusted any more, and nothing is deleted.
+#[tokio::test]
+async fn the_fourth_damage_within_a_day_ends_it_and_says_so_until_the_operator_comes() {
+    let (stage, a, b) = copied().await;
+    for nth in 1..=3 {
+        wreck(&stage);
+        stage.finish().await;
+        assert_eq!(kept_aside(&stage).len(), nth);
+    }
+    wreck(&stage);
+    let text = said(&stage, &["once"], 74).await;
+    assert!(text.contains("it was damaged 3 times within a day before"), "{text}");
+    assert_eq!(kept_aside(&stage).len(), 3);
+    let words = stage.chat.received().into_iter().filter(|one| one.kind == "store.failed");
+    assert_eq!(words.count(), 1, "the operator is told");
+    for kept in kept_aside(&stage) {
+        fs::rename(&kept, stage.store().with_file_name(kept.file_name().unwrap())).unwrap();
+    }
+    stage.finish().await;
+    let info = said(&stage, &["-o", "json", "state", "info"], 0).await;
+    let info: Value = serde_json::from_str(&info).unwrap();
+    let kept: Vec<&str> =
+        info["kept_aside"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(kept, [kept_aside(&stage)[0].to_str().unwrap()]);
+    assert!(0 < info["kept_aside_bytes"].as_u64().unwrap(), "{info}");
+    let told = told(&stage);
+    assert_eq!((told[&a].1, told[&b].1), (1, 1), "each under its one id: {told:?}");
+}
+
 /// One bit is enough: whatever it hits, nothing is lost, and nobody is told under another id.
 #[tokio::test]
 async fn a_flipped_bit_anywhere_loses_nothing() {
@@ -223,7 +252,7 @@ async fn a_store_moves_to_another_host_in_one_file() {
 #[tokio::test]
 async fn files_are_written_anew_and_a_kill_on_the_way_loses_nothing() {
     let (stage, a, b) = copied().await;
-    for place in ["compact.before_swap:1", "compact.after_swap:1"] {
+    for place in ["swap.before:1", "swap.after:1"] {
         let mut command = stage.command(&["state", "compact"]);
         command.env("TASKBELL_FAILPOINT", place);
         let status = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

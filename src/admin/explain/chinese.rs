@@ -114,6 +114,7 @@ impl Speech for Chinese {
             NoticeKind::StateLost => "通知记录丢失",
             NoticeKind::SinkFailing => "通知渠道投递失败",
             NoticeKind::Test => "测试",
+            NoticeKind::StoreFailed => "存储故障",
         }
     }
 

@@ -15,7 +15,8 @@ pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
         }
         NoticeKind::StateLost => {
             "It cannot be said any more which of the failures on the list were told. \
-             Look through the list once; what fails from now on is told as usual."
+             Look through the list once; what fails from now on is told as usual. What was damaged is \
+             kept: `taskbell state info`."
         }
         NoticeKind::TaskReminder => {
             "Told before, and still on the cloud's list of failed tasks. \
@@ -30,6 +31,11 @@ pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
             "What fails there now is seen late or, if it is deleted before, never."
         }
         NoticeKind::SourceSighted => "What failed meanwhile is told now, if it is still listed.",
+        NoticeKind::StoreFailed => {
+            "taskbell cannot keep its record, so it has stopped. What fails now is seen when it runs \
+             again, if it is still listed; what was owed is told then. This message is on no record \
+             and comes about once an hour until then."
+        }
         NoticeKind::TaskStuck => "Running for longer than such a task should.",
         // The others have figures.
         _ => "This is a test, asked for by the operator. Nothing failed.",

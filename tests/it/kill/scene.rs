@@ -56,11 +56,37 @@ pub(crate) enum Story {
     Storm,
     /// The daemon reads its config anew while failures come.
     Reload,
+    /// The record is copied.
+    Copy,
+    /// The record's files are written anew.
+    Compact,
+    /// The record is damaged, and its copy takes its place.
+    Repair,
+    /// The record comes from another host.
+    Import,
+}
+
+impl Story {
+    /// What it says behind the name of a place, where several stories pass it.
+    pub(crate) fn aside(self) -> &'static str {
+        match self {
+            Self::Failures | Self::Storm | Self::Reload => "",
+            Self::Copy => ", a copy is made",
+            Self::Compact => ", files are written anew",
+            Self::Repair => ", a damaged record is repaired",
+            Self::Import => ", an archive is imported",
+        }
+    }
+
+    /// Whether the record as a whole is at work while the chat refuses.
+    fn is_of_record(self) -> bool {
+        matches!(self, Self::Copy | Self::Compact | Self::Repair | Self::Import)
+    }
 }
 
 pub(crate) struct Scene {
     story: Story,
-    stage: Stage,
+    pub(super) stage: Stage,
     cloud: Proxy,
     http: Proxy,
     smtp: Proxy,
@@ -113,10 +139,11 @@ impl Scene {
             *self = Self::new(self.story).await;
         }
         // In every third round what was refused before is sent again from the record.
-        let refused = self.story == Story::Failures && round % 3 == 1;
+        let again = self.story == Story::Failures && round % 3 == 1;
+        let refused = again || self.story.is_of_record();
         let (count, nth) = match self.story {
             Story::Failures => (3 + round % 3, 1 + round % self.passes),
-            Story::Storm | Story::Reload => (3, 1),
+            _ => (3, 1),
         };
         for number in 0..count {
             let server = format!("web-{round}-{number}.");
@@ -127,6 +154,7 @@ impl Scene {
         }
         let status = match self.story {
             Story::Reload => self.reload_killed(kill).await,
+            story if story.is_of_record() => self.record_killed(kill, story).await,
             _ => self.once_killed(kill, nth).await,
         };
         self.stage.chat.set_answer(HttpAnswer::status(204));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::scene::Kill;
+use super::scene::{Kill, Story};
 
 const BEGIN: &str = "<!-- kill matrix -->\n";
 const END: &str = "<!-- end of kill matrix -->";
@@ -23,9 +23,10 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn new(kill: Kill) -> Self {
+    pub(crate) fn new(kill: Kill, story: Story) -> Self {
         let (rounds, killed, listed, repeats) = (0, 0, 0, 0);
-        Self { place: kill.to_string(), rounds, killed, listed, repeats, wrong: Vec::new() }
+        let place = format!("{kill}{}", story.aside());
+        Self { place, rounds, killed, listed, repeats, wrong: Vec::new() }
     }
 }
 

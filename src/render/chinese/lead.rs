@@ -1,0 +1,34 @@
+//! First sentences that need no figures.
+
+use crate::notice::NoticeKind;
+
+/// What needs no figures.
+pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::SourceWatching => {
+            "从现在起监控该列表。已有的失败记录不再逐条通知，新发生的失败会照常通知。"
+        }
+        NoticeKind::StateLost => {
+            "已无法判断列表中哪些失败曾经通知过，请人工查看一遍列表；此后的失败会照常通知。\
+             损坏的数据已另行保留，可执行 `taskbell state info` 查看。"
+        }
+        NoticeKind::TaskReminder => {
+            "此前已通知，目前仍在云侧失败任务列表中。如无需再提醒，请执行 `taskbell failure ack`。"
+        }
+        NoticeKind::StormOpened => {
+            "短时间内失败过多，暂停逐条通知。期间会定期更新，结束后发送总结；每条失败均有记录。"
+        }
+        NoticeKind::StormUpdated => "以下为上次通知之后的新增情况。",
+        NoticeKind::SourceBlind => {
+            "在此期间发生的失败会延迟通知；若记录在恢复前被删除，则无法发现。"
+        }
+        NoticeKind::SourceSighted => "中断期间发生且仍在列表中的失败，会立即通知。",
+        NoticeKind::StoreFailed => {
+            "无法写入通知记录，taskbell 已停止运行。期间发生且仍在列表中的失败会在恢复运行后通知，未送达的通知届时会继续投递。\
+             本消息不留记录，恢复之前约每小时发送一次。"
+        }
+        NoticeKind::TaskStuck => "运行时长已超出此类任务的正常范围。",
+        // The others have figures.
+        _ => "这是一条由运维人员触发的测试消息，没有任务失败。",
+    }
+}
