@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::{Ending, FailureId},
     name::Name,
-    notice::{Coverage, NoticeId, NoticeKind, Tally, Trouble},
+    notice::{Coverage, NoticeId, NoticeKind, Sources, Tally, Trouble},
     task::Task,
 };
 
@@ -312,6 +312,8 @@ pub struct Delivery {
     pub sink: Name,
     /// The source it is about; `None` for several, or for none.
     pub source: Option<Name>,
+    /// See [`crate::notice::Notice::sources`].
+    pub sources: Option<Sources>,
     /// What it says.
     pub kind: NoticeKind,
     /// Why it is said.

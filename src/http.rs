@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use reqwest::{
     Certificate, Client, Identity, Proxy, Response, header::HeaderMap, redirect::Policy,
 };
-use url::Url;
+use url::{Host, Url};
 
 use crate::options;
 
@@ -23,7 +23,7 @@ mod guard;
 mod pace;
 
 pub use guard::{PrivateAddress, is_private};
-pub use pace::{Pace, Paces, Rate};
+pub use pace::{HostLimit, Pace, Paces, Rate};
 
 /// Longest wait for a TCP and TLS handshake. Shorter than every request limit, so that a host
 /// that swallows packets is reported as such.
@@ -259,6 +259,17 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 #[must_use]
 pub fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
+}
+
+/// Whether only this host answers there, as far as the URL says so itself.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// Prints an error and all its causes on one line, joined by `: `.

@@ -312,6 +312,26 @@ impl Tally {
     pub const TOP_MAX: usize = 5;
 }
 
+/// Several sources as wholes.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Sources {
+    /// How many.
+    pub count: u32,
+    /// Their names, in alphabetical order; at most [`Sources::NAMES_MAX`] of them.
+    pub names: Vec<Name>,
+}
+
+impl Sources {
+    /// Most names. Who wants all of them asks `taskbell source list`.
+    pub const NAMES_MAX: usize = 10;
+
+    /// How many are not named.
+    #[must_use]
+    pub fn unnamed(&self) -> u32 {
+        self.count.saturating_sub(u32::try_from(self.names.len()).unwrap_or(u32::MAX))
+    }
+}
+
 /// What is wrong with taskbell's own eyes or mouth: a blind source, a failing sink.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Trouble {
@@ -340,6 +360,9 @@ pub struct Notice {
     pub sink: Name,
     /// The list it is about; `None` for several, or for none.
     pub source: Option<SourceInfo>,
+    /// The sources that it is about if those are several, each as a whole: that are blind or seen
+    /// again, or of whose blindness a failing sink was not told.
+    pub sources: Option<Sources>,
     /// 0 to [`FAILURES_MAX`] of the failures it is about, in the order of recording. One that
     /// has `cleared_at` in a [`NoticeKind::TaskFailed`] cleared before it could be told.
     pub failures: Vec<Failure>,

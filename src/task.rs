@@ -5,7 +5,7 @@
 //! the page it came on ([`Row`]) and turned into an owned [`Task`] only when the ledger does
 //! not know it yet, so a listing that holds nothing new costs no allocation per row.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,12 @@ pub const NAME_BYTES_MAX: usize = 256;
 /// Longest error message kept. Enough for the gateway's canonical request echoes, and small
 /// enough that a notice of 100 failures fits every service.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
+
+/// Most labels of a task. A notice of 100 failures has room for as many of each.
+pub const LABELS_MAX: usize = 8;
+
+/// Longest value of a label, for the same reason.
+pub const LABEL_BYTES_MAX: usize = 128;
 
 /// What identifies a task within its source: 16 bytes of SHA-256.
 ///
@@ -101,6 +107,8 @@ pub struct Row<'a> {
     pub server_name: Option<Cow<'a, str>>,
     /// The key pair's name, chosen by its owner.
     pub keypair: Option<Cow<'a, str>>,
+    /// What the operator wants to know of it beside that: names and values, at most [`LABELS_MAX`].
+    pub labels: Vec<(&'a str, Cow<'a, str>)>,
 }
 
 impl Row<'_> {
@@ -136,6 +144,10 @@ impl Row<'_> {
             crc.update(text.as_bytes());
             crc.update(&[0]);
         });
+        for text in self.labels.iter().flat_map(|(name, value)| [name, value.as_ref()]) {
+            crc.update(text.as_bytes());
+            crc.update(&[0]);
+        }
         crc.finalize()
     }
 
@@ -166,8 +178,17 @@ impl Row<'_> {
                 server_id: name(&self.server_id),
                 server_name: name(&self.server_name),
                 keypair: name(&self.keypair),
+                labels: self.labels(),
             },
         }
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        let each = self.labels.iter().take(LABELS_MAX);
+        let clean = |(name, value): &(&str, Cow<'_, str>)| {
+            ((*name).to_owned(), text::clean(value, LABEL_BYTES_MAX))
+        };
+        each.map(clean).filter(|(_, value)| !value.is_empty()).collect()
     }
 
     /// The id, if it is one that can stand in a URL, a log and a key as it is.
@@ -177,7 +198,8 @@ impl Row<'_> {
         (fits && id.bytes().all(|byte| byte.is_ascii_graphic())).then_some(id)
     }
 
-    /// Calls `f` with each text of the row, an absent one as a marker no text contains.
+    /// Calls `f` with each text of the row, an absent one as a marker no text contains. Labels are
+    /// left out: a config that wants others makes no other task of it.
     fn each_text(&self, mut f: impl FnMut(&str)) {
         // An unusable id is content too: two rows that differ only in it are two tasks.
         let odd_id = if self.usable_id().is_some() { None } else { self.task_id.as_deref() };
@@ -228,6 +250,8 @@ pub struct TaskText {
     pub server_name: Option<String>,
     /// The key pair's name.
     pub keypair: Option<String>,
+    /// See [`Row::labels`]. None is empty.
+    pub labels: BTreeMap<String, String>,
 }
 
 #[cfg(test)]
@@ -281,6 +305,24 @@ mod tests {
         let empty = Row { error_code: Some("".into()), ..Row::default() };
         assert_ne!(absent.key(), empty.key());
         assert_eq!(absent.to_task().action, Action::Other);
+    }
+
+    #[test]
+    fn labels_are_text_and_not_identity() {
+        let bare = Row { server_name: Some("web-01".into()), ..Row::default() };
+        let labelled = Row {
+            labels: vec![
+                ("team", "a\nb".into()),
+                ("long", "x".repeat(200).into()),
+                ("no", "".into()),
+            ],
+            ..bare.clone()
+        };
+        assert_eq!(bare.key(), labelled.key());
+        assert_ne!(bare.text_crc(), labelled.text_crc());
+        let labels = labelled.to_task().text.labels;
+        assert_eq!(labels.keys().collect::<Vec<_>>(), ["long", "team"]);
+        assert_eq!((labels["team"].as_str(), labels["long"].len()), ("a b", LABEL_BYTES_MAX));
     }
 
     #[test]

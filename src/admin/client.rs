@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     exit::Exit,
     http::{self, BodyError},
+    name::Name,
     progress::Progress,
 };
 
@@ -78,6 +79,7 @@ impl Client {
         }
         let store = app::open_store(config, holder, false).await.map_err(AppError::from)?;
         let worker = app::worker(config, store).map_err(AppError::from)?;
+        worker.recall().await.map_err(AppError::from)?;
         Ok(Self::Local(Box::new(Admin::of(worker))))
     }
 
@@ -161,6 +163,27 @@ impl Client {
             }
         }
     }
+}
+
+/// The project that polls found for a source of `config`, as the running daemon or else the store
+/// knows it. Needs none of the config's secrets, and makes no store where there is none.
+pub async fn found_project(config: &Config, source: &Name) -> Option<String> {
+    let folder = &config.store.path;
+    let project = match Client::running(folder).ok()? {
+        Some(daemon) => {
+            let rows = daemon.ask(Ask::Sources).await.ok()?;
+            let mine =
+                |row: &&Value| row.get("name").and_then(Value::as_str) == Some(source.as_str());
+            rows.as_array()?.iter().find(mine)?.get("project_id")?.as_str()?.to_owned()
+        }
+        None if folder.exists() => {
+            let store = app::open_store(config, "`taskbell route test`", false).await.ok()?;
+            let sources = store.sources().await.ok()?;
+            sources.into_iter().find(|(name, _)| name == source)?.1.info?.project_id
+        }
+        None => return None,
+    };
+    Some(project).filter(|project| !project.is_empty())
 }
 
 /// Moves the items of a part to the others. Returns how many.

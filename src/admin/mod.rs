@@ -140,8 +140,12 @@ impl Admin {
         let routed = self.routed(&detail.failure);
         let known = explain::Known { routed: &routed, sinks: &sinks, silences: &silences };
         let Explanation { steps, conclusion, told } = explain::explain(&detail, known, wording);
+        let info = self.worker.rules.info(&detail.failure.source);
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
         Ok(FailureDetailView {
             failure: FailureView::from(&detail.failure),
+            region: given(info.region),
+            project_id: given(info.project_id),
             missing_polls: detail.missing,
             acknowledged: detail.ack.as_ref().map(AckView::from),
             deliveries: detail.deliveries.iter().map(DeliveryView::from).collect(),
@@ -178,7 +182,8 @@ impl Admin {
         let Some(facts) = self.worker.rules.sources.get(&failure.source) else {
             return Vec::new();
         };
-        let subject = Subject::of(failure, &facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of(failure, &info, &facts.labels);
         let selected = self.worker.rules.routes.select(&subject);
         selected.iter().map(|choice| choice.sink.clone()).collect()
     }

@@ -111,6 +111,7 @@ pub(super) fn notice(kind: TestKind, sink: &Name, now: Timestamp) -> Notice {
         so_far: total,
         failures,
         still_open: 0,
+        sources: None,
         coverage: Coverage::default(),
     }
 }
@@ -149,6 +150,7 @@ fn failure(source: &Name, cleared_at: Option<Timestamp>, now: Timestamp) -> Fail
         error_message: Some("This is a test. No task failed.".into()),
         server_name: Some("taskbell-test".into()),
         keypair: Some("taskbell-test".into()),
+        labels: Vec::new(),
         ..Row::default()
     };
     Failure {

@@ -8,7 +8,8 @@ use super::{
     view::{self, CoverageView, HourView, SourceView},
 };
 use crate::{
-    decide::sight::SightRule, name::Name, source::FaultClass, store::SourceState, worker::Watched,
+    decide::sight::SightRule, name::Name, notice::SourceInfo, source::FaultClass,
+    store::SourceState, worker::Watched,
 };
 
 /// How a source is seen, in one word.
@@ -57,8 +58,12 @@ fn ago(at: Option<Timestamp>, now: Timestamp) -> Option<u64> {
     at.map(|at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0))
 }
 
-fn source_view(watched: &Watched, state: Option<&SourceState>, now: Timestamp) -> SourceView {
-    let (info, rule) = (watched.source.info(), watched.sight_rule());
+fn source_view(
+    watched: &Watched,
+    info: &SourceInfo,
+    (state, now): (Option<&SourceState>, Timestamp),
+) -> SourceView {
+    let rule = watched.sight_rule();
     let seen = Seen::of(state, rule, now);
     let outcome = state.map_or("never polled", |state| state.outcome.as_str());
     let class = FaultClass::of_word(outcome);
@@ -116,7 +121,8 @@ impl Admin {
         let view = |watched: &Watched| {
             let name = &watched.source.info().name;
             let state = known.binary_search_by(|(known, _)| known.cmp(name)).ok();
-            source_view(watched, state.and_then(|at| known.get(at)).map(|(_, state)| state), now)
+            let state = state.and_then(|at| known.get(at)).map(|(_, state)| state);
+            source_view(watched, &self.worker.rules.info(name), (state, now))
         };
         Ok(self.worker.sources.iter().map(view).collect())
     }

@@ -1,5 +1,7 @@
 //! What the API shows of each record. The OpenAPI document is made from these types.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -96,6 +98,8 @@ pub struct FailureView {
     pub server: ServerView,
     /// The key pair's name.
     pub keypair: Option<String>,
+    /// What the source's `row.labels` found, by name.
+    pub labels: BTreeMap<String, String>,
     /// Failures like it in the 24 hours before it was recorded, itself included.
     pub occurrences_24h: u32,
     /// Of each sink the last word about it; left out where it was not looked up.
@@ -123,6 +127,7 @@ impl From<&Failure> for FailureView {
             error_message: text.error_message.clone(),
             server: ServerView { id: text.server_id.clone(), name: text.server_name.clone() },
             keypair: text.keypair.clone(),
+            labels: text.labels.clone(),
             occurrences_24h: failure.occurrences_24h,
             told: None,
         }
@@ -190,6 +195,10 @@ pub struct FailureDetailView {
     /// The failure itself.
     #[serde(flatten)]
     pub failure: FailureView,
+    /// The cloud's region of its source; null if only an address is known.
+    pub region: Option<String>,
+    /// The cloud project of its source; null as long as it is not known.
+    pub project_id: Option<String>,
     /// Complete polls in a row that did not list it; null if it does not stand.
     pub missing_polls: Option<u8>,
     /// Who looks after it.

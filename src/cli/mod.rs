@@ -249,7 +249,7 @@ async fn with_config(global: &Global, config: &Config, command: Command) -> Exit
         Command::Source(command) => source::source(config, &command, output).await,
         Command::Baseline(command) => source::baseline(config, &command, output).await,
         Command::Sink(command) => look::sink(config, &command, output).await,
-        Command::Route(command) => route::run(config, &command, output),
+        Command::Route(command) => route::run(config, &command, output).await,
         Command::Failure(command) => look::failure(config, &command, output).await,
         Command::Delivery(command) => look::delivery(config, &command, output).await,
         // The others do without a config.

@@ -1,6 +1,8 @@
 //! Where failures would go: the tree of routes, and questions to it.
 //!
-//! Both need the config alone, without its secrets, so that they run where it is reviewed.
+//! Both need the config alone, without its secrets, so that they run where it is reviewed. Only a
+//! project that the config leaves to be looked up is asked of the daemon or the store, if a route
+//! cares and there is one.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +11,11 @@ use thiserror::Error;
 
 use super::{Output, out};
 use crate::{
+    admin::client,
     config::Config,
-    decide::route::{Branch, Field, Route, Routes, Siblings, Subject, Tried},
+    decide::route::{Branch, Field, NO_LABELS, Route, Routes, Siblings, Subject, Tried},
     exit::Exit,
+    name::Name,
     options::{self, Period},
     task::Action,
 };
@@ -69,10 +73,10 @@ enum TestError {
     Differs { expected: Vec<String>, actual: Vec<String> },
 }
 
-pub(super) fn run(config: &Config, command: &RouteCommand, output: Output) -> Exit {
+pub(super) async fn run(config: &Config, command: &RouteCommand, output: Output) -> Exit {
     match command {
         RouteCommand::Show => show(&config.routes, output),
-        RouteCommand::Test(args) => test(config, args, output),
+        RouteCommand::Test(args) => test(config, args, output).await,
     }
 }
 
@@ -85,7 +89,7 @@ struct Example {
 
 impl Example {
     /// What was given, and what the config knows of its source.
-    fn new(config: &Config, given: &[Given]) -> Result<Self, TestError> {
+    async fn new(config: &Config, given: &[Given]) -> Result<Self, TestError> {
         let mut example = Self::default();
         for Given { field, value } in given {
             let earlier = match field {
@@ -99,7 +103,10 @@ impl Example {
         let Some(wanted) = example.fields.get(&Field::Source) else { return Ok(example) };
         match config.sources.iter().find(|source| source.name.as_str() == wanted) {
             Some(source) => {
-                let info = source.info();
+                let mut info = source.info();
+                if info.project_id.is_empty() && !example.fields.contains_key(&Field::Project) {
+                    info.project_id = found_project(config, &source.name).await;
+                }
                 example.fields.entry(Field::Project).or_insert(info.project_id);
                 example.fields.entry(Field::Region).or_insert(info.region);
                 for (name, value) in &source.labels {
@@ -123,13 +130,32 @@ impl Example {
             error_message: field(Field::ErrorMessage),
             server_name: field(Field::ServerName),
             keypair: field(Field::Keypair),
+            own_labels: &NO_LABELS,
             labels: &self.labels,
         }
     }
 }
 
-fn test(config: &Config, args: &TestArgs, output: Output) -> Exit {
-    let example = match Example::new(config, &args.given) {
+/// The project that polls found for a source, if a route asks for it and it is known here.
+async fn found_project(config: &Config, source: &Name) -> String {
+    let cares =
+        |route: &Route| route.matchers.iter().any(|matcher| *matcher.field() == Field::Project);
+    if !config.routes.0.iter().any(cares) {
+        return String::new();
+    }
+    let found = client::found_project(config, source).await;
+    found.unwrap_or_else(|| {
+        tracing::warn!(
+            %source,
+            "its project is looked up by the first poll, and not known here; give project=ID to \
+             test by it"
+        );
+        String::new()
+    })
+}
+
+async fn test(config: &Config, args: &TestArgs, output: Output) -> Exit {
+    let example = match Example::new(config, &args.given).await {
         Ok(example) => example,
         Err(error) => return out::fail(&error, None, Exit::Usage),
     };

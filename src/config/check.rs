@@ -365,7 +365,7 @@ impl Check {
         let shutdown_grace = self.period(&path("shutdown_grace"), raw.shutdown_grace, grace);
         Some(Worker {
             poll_concurrency: poll_concurrency?,
-            host_limit: host_limit?.0,
+            host_limit: host_limit?,
             shutdown_grace: shutdown_grace?,
         })
     }

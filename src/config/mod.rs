@@ -31,7 +31,7 @@ use crate::{
         window::Window,
     },
     heartbeat::Heartbeat,
-    http::{Clients, Rate},
+    http::{Clients, HostLimit},
     name::Name,
     notice::SourceInfo,
     options::{self, OptionError, SecretRef},
@@ -155,8 +155,8 @@ pub struct Sink {
 pub struct Worker {
     /// Most sources polled at the same time.
     pub poll_concurrency: usize,
-    /// Most requests to one host in a time, over all sources; `None`: as many as it takes.
-    pub host_limit: Option<Rate>,
+    /// Most requests to one host in a time, over all sources.
+    pub host_limit: HostLimit,
     /// How long a stop waits for what is in flight.
     pub shutdown_grace: Duration,
 }
@@ -188,6 +188,12 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
+    /// Whether the rows of its list may bring a label of this name.
+    fn labels_rows(&self, name: &str) -> bool {
+        let labels = self.options.get("row").and_then(|row| row.get("labels"));
+        labels.is_some_and(|labels| labels.get(name).is_some())
+    }
+
     /// Which list it is, as far as the file says. Known without its secrets, which building it
     /// needs: all kinds call these keys the same.
     #[must_use]
@@ -293,7 +299,7 @@ impl Config {
     #[must_use]
     pub fn rules(&self) -> Rules {
         let facts = self.sources.iter().map(|source| {
-            let facts = SourceFacts { info: source.info(), labels: source.labels.clone() };
+            let facts = SourceFacts::new(source.info(), source.labels.clone());
             (source.name.clone(), facts)
         });
         let sinks = self.sinks.iter().map(|sink| (sink.name.clone(), sink.rules.clone()));

@@ -16,7 +16,6 @@ pub(super) use times::{RawDigest, RawMute, RawRemind};
 
 use crate::{
     decide::{diff::FirstRun, retry::RetryPolicy, rules::SinkRules, sight::SightRule},
-    http::Rate,
     options::{Period, SecretRef},
     render::Language,
 };
@@ -24,7 +23,7 @@ use crate::{
 mod many;
 mod storm;
 
-pub(super) use many::{RawProjects, RawRate};
+pub(super) use many::{RawHostLimit, RawProjects};
 
 pub(super) use storm::{RawLimit, RawStorm, RawStormRule};
 
@@ -268,9 +267,9 @@ pub(super) struct RawWorker {
     /// Most sources polled at the same time, 1 to 256.
     #[schemars(range(min = 1, max = 256))]
     pub(super) poll_concurrency: usize,
-    /// Most requests to one host in a time, over all sources: 1 to 1000 in 1 s to 1 h, or "none".
-    /// Default "10/1s".
-    pub(super) host_limit: RawRate,
+    /// Most requests to one host in a time, over all sources: 1 to 1000 in 1 s to 1 h, "none", or
+    /// "auto": "10/1s" for other hosts, "none" for this one. Default "auto".
+    pub(super) host_limit: RawHostLimit,
     /// How long a stop waits for what is in flight, up to 5 min. Default "20s".
     pub(super) shutdown_grace: Period,
 }
@@ -279,9 +278,7 @@ impl Default for RawWorker {
     fn default() -> Self {
         Self {
             poll_concurrency: 16,
-            // Half of what the key management service, which has the same host as the Key Pair
-            // Service, grants a user.
-            host_limit: RawRate(Some(Rate { count: 10, per: Duration::from_secs(1) })),
+            host_limit: RawHostLimit::default(),
             shutdown_grace: Period(Duration::from_secs(20)),
         }
     }

@@ -3,13 +3,11 @@
 //! Options are opaque here, so secrets are known by the names of their keys. The list is the one
 //! place to add to when a kind brings a key of a new name.
 
-use std::net::IpAddr;
-
 use toml::{Table, Value};
-use url::{Host, Url};
+use url::Url;
 
 use super::{Config, Warning, locate::join};
-use crate::options::SecretRef;
+use crate::{http, options::SecretRef};
 
 /// Keys whose value is a secret, in every kind.
 const KEYS: &[&str] = &[
@@ -96,13 +94,7 @@ fn is_literal(value: &Value) -> bool {
 }
 
 fn is_loopback_url(text: &str) -> bool {
-    let Ok(url) = Url::parse(text) else { return false };
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
-        Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
-        None => false,
-    }
+    Url::parse(text).is_ok_and(|url| http::is_loopback(&url))
 }
 
 #[cfg(test)]

@@ -122,6 +122,8 @@ pub struct Forming {
     pub members: Vec<Member>,
     /// Those of them that have cleared.
     pub cleared: Vec<Cleared>,
+    /// Of a group that is about sources as wholes, and then has no members.
+    pub sightings: Vec<Sighting>,
     /// When it closes.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub closes_at: Timestamp,
@@ -134,6 +136,21 @@ pub struct Forming {
     pub remind: Option<Remind>,
 }
 
+/// That a source is blind, or seen again.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Sighting {
+    /// The source.
+    pub source: Name,
+    /// When that was decided.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// Since when it was not seen whole.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub since: Timestamp,
+    /// Why, if that is to be said.
+    pub trouble: Option<Trouble>,
+}
+
 /// What is known about a source when its notices are closed.
 #[derive(Clone, Debug, Default)]
 pub struct SourceView {
@@ -143,6 +160,10 @@ pub struct SourceView {
     pub coverage: CoverageLog,
     /// Its last complete poll.
     pub last_complete_at: Option<Timestamp>,
+    /// What its last poll came to, in a word.
+    pub outcome: String,
+    /// Whether it is blind.
+    pub blind: bool,
 }
 
 /// A delivery that speaks for a failure. One that was folded is followed to where it went.
@@ -185,7 +206,7 @@ pub struct Backlog {
     /// Who was told of what cleared.
     pub told: BTreeMap<FailureId, Vec<Told>>,
     /// Deliveries that are not done and say that a source is blind, by source. Only of sources
-    /// that a seed says are seen again.
+    /// that a seed or an open group says are seen again.
     pub blind: BTreeMap<Name, Vec<(Name, DeliveryId)>>,
     /// Each source that a seed or a group names.
     pub sources: BTreeMap<Name, SourceView>,

@@ -60,7 +60,8 @@ impl Desk<'_> {
     fn join_cleared(&mut self, sink: &Name, failure: &Failure, mass: bool) {
         let rules = self.by.rules;
         let facts = self.facts(&failure.source);
-        let subject = Subject::of(failure, &facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of(failure, &info, &facts.labels);
         let selected = rules.routes.select(&subject);
         let choice = selected.iter().find(|choice| choice.sink == sink);
         let kind = NoticeKind::TaskCleared;
@@ -119,7 +120,8 @@ impl Desk<'_> {
         for (key, group) in mem::take(&mut self.forming) {
             let storm = group.kind == NoticeKind::TaskFailed
                 && self.sinks.get(&group.sink).is_some_and(|state| state.storm.is_some());
-            if self.by.close_all || storm || group.closes_at <= self.by.now {
+            let alone = !group.sightings.is_empty() && !self.has_company(&group);
+            if self.by.close_all || storm || alone || group.closes_at <= self.by.now {
                 self.close_key(&key);
                 self.close(&group, &waiting, &mut opened);
             } else if self.joined.contains(&key) {
@@ -145,6 +147,10 @@ impl Desk<'_> {
             self.close_cleared(group, waiting, opened);
             return;
         }
+        if !group.sightings.is_empty() {
+            self.close_sightings(group, opened);
+            return;
+        }
         let mut parts: BTreeMap<Option<u64>, Vec<Member>> = BTreeMap::new();
         for member in &group.members {
             parts.entry(self.silenced(member.id)).or_default().push(*member);
@@ -162,7 +168,8 @@ impl Desk<'_> {
     fn silenced(&self, id: FailureId) -> Option<u64> {
         let failure = self.members.get(&id)?;
         let facts = self.facts(&failure.source);
-        let subject = Subject::of(failure, &facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of(failure, &info, &facts.labels);
         self.by.silences.holder(&subject, self.by.now)
     }
 
@@ -286,11 +293,15 @@ impl Desk<'_> {
         at: Timestamp,
     ) -> Opened {
         let group = Forming { reason: reason.to_owned(), ..place.group(source) };
-        let disabled = self.sinks.get(place.sink).map(|state| state.gate);
+        self.about(&group, &occasion(source, at))
+    }
+
+    /// A notice that is about no failures, named after the `occasion`.
+    pub(super) fn about(&self, group: &Forming, occasion: &str) -> Opened {
+        let disabled = self.sinks.get(&group.sink).map(|state| state.gate);
         let hold = matches!(disabled, Some(Gate::Disabled { .. })).then_some(Hold::Disabled);
-        let opened = self.open(&group, &[], hold);
-        let occasion = format!("{source} {}", at.as_millisecond());
-        let notice_id = NoticeId::of(place.kind, place.sink, [], &occasion);
+        let opened = self.open(group, &[], hold);
+        let notice_id = NoticeId::of(group.kind, &group.sink, [], occasion);
         Opened { delivery: Delivery { notice_id, ..opened.delivery }, ..opened }
     }
 
@@ -313,6 +324,7 @@ impl Desk<'_> {
             route: group.route,
             sink: group.sink.clone(),
             source: Some(group.source.clone()),
+            sources: None,
             kind: group.kind,
             reason: group.reason.clone(),
             total: u32::try_from(ids.len()).unwrap_or(u32::MAX),
@@ -344,6 +356,11 @@ impl Desk<'_> {
         let all_listed = ids.len() <= FAILURES_MAX;
         Opened { delivery, members: if all_listed { Vec::new() } else { ids } }
     }
+}
+
+/// What tells one notice about a source from the next one.
+pub(super) fn occasion(source: &Name, at: Timestamp) -> String {
+    format!("{source} {}", at.as_millisecond())
 }
 
 /// Those of `cleared` that are about `members`.

@@ -21,7 +21,7 @@ use crate::{
     delivery::{Cleared, Delivery, DeliveryId, DeliveryState, Hold, Reason, Remind},
     failure::{Failure, FailureId},
     name::Name,
-    notice::{Coverage, FAILURES_MAX, Member, NoticeId, NoticeKind, Trouble},
+    notice::{Coverage, FAILURES_MAX, Member, NoticeId, NoticeKind, Sources, Trouble},
 };
 
 /// Most deliveries that become one notice. More become a second one.
@@ -147,8 +147,28 @@ pub struct Heritage {
     pub so_far: u32,
     /// How many there are.
     pub deliveries: usize,
+    /// Sources whose blindness they tell.
+    pub blind: Option<Sources>,
     /// See [`NoticeId::joined`].
     pub origin: String,
+}
+
+impl Heritage {
+    /// Takes note of a delivery that says that a source, or several, is blind.
+    pub fn add_blind(&mut self, delivery: &Delivery) {
+        if delivery.kind != NoticeKind::SourceBlind {
+            return;
+        }
+        let blind = self.blind.get_or_insert_default();
+        let one = u32::from(delivery.source.is_some());
+        let several = delivery.sources.as_ref();
+        blind.count = blind.count.saturating_add(several.map_or(one, |several| several.count));
+        blind.names.extend(delivery.source.clone());
+        blind.names.extend(several.into_iter().flat_map(|several| several.names.clone()));
+        blind.names.sort_unstable();
+        blind.names.dedup();
+        blind.names.truncate(Sources::NAMES_MAX);
+    }
 }
 
 /// What a fold came to.
@@ -273,6 +293,8 @@ impl FoldOrder {
             route: heritage.route,
             sink: self.from.clone(),
             source: only,
+            // What else was not told has no members to be told by.
+            sources: heritage.blind.clone().filter(|_| self.kind == NoticeKind::SinkFailing),
             kind: self.kind,
             reason: self.reason.clone(),
             total,

@@ -123,10 +123,7 @@ impl<'a> Desk<'a> {
         match self.by.rules.sources.get(source) {
             Some(facts) => Cow::Borrowed(facts),
             // A source that was taken out of the config still gets its last failures told.
-            None => Cow::Owned(SourceFacts {
-                info: self.by.rules.info(source),
-                labels: BTreeMap::new(),
-            }),
+            None => Cow::Owned(SourceFacts::new(self.by.rules.info(source), BTreeMap::new())),
         }
     }
 
@@ -140,7 +137,8 @@ impl<'a> Desk<'a> {
         };
         let rules = self.by.rules;
         let facts = self.facts(&failure.source);
-        let subject = Subject::of(failure, &facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of(failure, &info, &facts.labels);
         let selected = rules.routes.select(&subject);
         if selected.is_empty() {
             let tried = rules.routes.explain(&subject);
@@ -169,7 +167,8 @@ impl<'a> Desk<'a> {
     ) {
         let rules = self.by.rules;
         let facts = self.facts(source);
-        let subject = Subject::of_source(&facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of_source(&info, &facts.labels);
         for choice in rules.routes.select(&subject) {
             let (kind, reason) = match (lost, as_of) {
                 (false, _) => (NoticeKind::SourceWatching, "first_run"),
@@ -313,6 +312,7 @@ impl<'a> Place<'a> {
             reason: String::new(),
             members: Vec::new(),
             cleared: Vec::new(),
+            sightings: Vec::new(),
             closes_at: self.closes_at,
             mute: self.mute.to_vec(),
             digest_at: self.digest_at,

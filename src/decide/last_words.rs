@@ -78,7 +78,8 @@ pub fn hearers(rules: &Rules) -> Hearers {
     let first: BTreeSet<&Name> = rules.sinks.values().flat_map(|sink| &sink.fallback).collect();
     let mut then: BTreeSet<&Name> = BTreeSet::new();
     for facts in rules.sources.values() {
-        let subject = Subject::of_source(&facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of_source(&info, &facts.labels);
         then.extend(rules.routes.select(&subject).into_iter().map(|choice| choice.sink));
     }
     if first.is_empty() && then.is_empty() {
@@ -151,10 +152,7 @@ mod tests {
         Rules {
             routes: Routes(vec![route]),
             sinks: sinks.iter().map(|(sink, fallback)| (name(sink), rule(*fallback))).collect(),
-            sources: BTreeMap::from([(
-                name(&"cloud"),
-                SourceFacts { info, labels: BTreeMap::new() },
-            )]),
+            sources: BTreeMap::from([(name(&"cloud"), SourceFacts::new(info, BTreeMap::new()))]),
             ..Rules::default()
         }
     }

@@ -9,6 +9,7 @@
 pub mod backlog;
 pub mod cleanup;
 mod close;
+mod company;
 pub mod coverage;
 pub mod diff;
 pub mod fold;

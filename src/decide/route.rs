@@ -46,9 +46,14 @@ pub struct Subject<'a> {
     pub server_name: &'a str,
     /// The key pair's name.
     pub keypair: &'a str,
+    /// The failure's own labels, which go before those of its source.
+    pub own_labels: &'a BTreeMap<String, String>,
     /// The source's labels.
     pub labels: &'a BTreeMap<String, String>,
 }
+
+/// The own labels of what has none.
+pub static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 
 impl<'a> Subject<'a> {
     /// A recorded failure of a source.
@@ -69,6 +74,7 @@ impl<'a> Subject<'a> {
             error_message: text.error_message.as_deref().unwrap_or_default(),
             server_name: text.server_name.as_deref().unwrap_or_default(),
             keypair: text.keypair.as_deref().unwrap_or_default(),
+            own_labels: &text.labels,
             labels,
         }
     }
@@ -86,6 +92,7 @@ impl<'a> Subject<'a> {
             error_message: "",
             server_name: "",
             keypair: "",
+            own_labels: &NO_LABELS,
             labels,
         }
     }
@@ -103,7 +110,10 @@ impl<'a> Subject<'a> {
             Field::ErrorMessage => self.error_message,
             Field::ServerName => self.server_name,
             Field::Keypair => self.keypair,
-            Field::Label(name) => self.labels.get(&**name).map_or("", String::as_str),
+            Field::Label(name) => {
+                let value = self.own_labels.get(&**name).or_else(|| self.labels.get(&**name));
+                value.map_or("", String::as_str)
+            }
         }
     }
 }

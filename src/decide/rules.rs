@@ -1,6 +1,10 @@
 //! What the config says, in the form that decisions want it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use super::{route::Routes, window::Window};
 use crate::{name::Name, notice::SourceInfo};
@@ -8,10 +12,42 @@ use crate::{name::Name, notice::SourceInfo};
 /// A source as routes see it.
 #[derive(Clone, Debug)]
 pub struct SourceFacts {
-    /// Which list it is.
-    pub info: SourceInfo,
     /// The operator's labels.
     pub labels: BTreeMap<String, String>,
+    /// Which list it is. Its project may be found out while running, and all copies learn of it.
+    info: Arc<RwLock<Arc<SourceInfo>>>,
+    /// Whether the config itself names the project.
+    names_project: bool,
+}
+
+impl SourceFacts {
+    /// As the config says.
+    #[must_use]
+    pub fn new(info: SourceInfo, labels: BTreeMap<String, String>) -> Self {
+        let names_project = !info.project_id.is_empty();
+        Self { labels, info: Arc::new(RwLock::new(Arc::new(info))), names_project }
+    }
+
+    /// Which list it is, with its project as soon as that is known.
+    #[must_use]
+    pub fn info(&self) -> Arc<SourceInfo> {
+        Arc::clone(&self.info.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over the project that was found for this list, where the config names none.
+    ///
+    /// Called before the poll that found it is recorded, and with what the store remembers of
+    /// earlier ones, so whoever decides about a failure of the list knows its project.
+    pub fn learn(&self, found: &SourceInfo) {
+        let info = self.info();
+        let same = found.kind == info.kind && found.region == info.region;
+        let news = !found.project_id.is_empty() && info.project_id != found.project_id;
+        if self.names_project || !same || !news {
+            return;
+        }
+        let learnt = SourceInfo { project_id: found.project_id.clone(), ..(*info).clone() };
+        *self.info.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(learnt);
+    }
 }
 
 /// Most notices in a time, beyond which a sink is in storm.
@@ -58,6 +94,9 @@ pub struct SinkRules {
     pub fallback: Vec<Name>,
     /// How old a delivery gets before the fallback is told.
     pub fallback_after: Duration,
+    /// Whether it keeps something open for each failure and each blind source, until it hears that
+    /// this is over.
+    pub keeps_open: bool,
 }
 
 impl SinkRules {
@@ -68,7 +107,15 @@ impl SinkRules {
         storm: None,
         fallback: Vec::new(),
         fallback_after: Duration::from_secs(10 * 60),
+        keeps_open: false,
     };
+
+    /// Whether many sources that go blind at once are one notice: where bursts are storms, unless
+    /// what is opened for one has to be closed for the same one.
+    #[must_use]
+    pub fn sums_up(&self) -> bool {
+        self.storm.is_some() && !self.keeps_open
+    }
 }
 
 impl Default for SinkRules {
@@ -102,8 +149,15 @@ impl Rules {
                 region: String::new(),
                 project_id: String::new(),
             },
-            |facts| facts.info.clone(),
+            |facts| (*facts.info()).clone(),
         )
+    }
+
+    /// [`SourceFacts::learn`] of a source that is in the config.
+    pub fn learn(&self, found: &SourceInfo) {
+        if let Some(facts) = self.sources.get(&found.name) {
+            facts.learn(found);
+        }
     }
 
     /// The rules of a sink; of one that is not in the config any more, the default ones.
@@ -111,5 +165,45 @@ impl Rules {
     pub fn sink(&self, name: &Name) -> &SinkRules {
         static DEFAULT: SinkRules = SinkRules::DEFAULT;
         self.sinks.get(name).unwrap_or(&DEFAULT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(region: &str, project_id: &str) -> SourceInfo {
+        SourceInfo {
+            name: Name::parse("prod").unwrap(),
+            kind: "kps".to_owned(),
+            region: region.to_owned(),
+            project_id: project_id.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_project_is_learnt_where_the_config_names_none() {
+        for (written, found, expected) in [
+            (("r", ""), ("r", "p1"), "p1"),
+            (("r", "p0"), ("r", "p1"), "p0"),
+            // The store remembers another list under this name.
+            (("r", ""), ("r-2", "p1"), ""),
+        ] {
+            let facts = SourceFacts::new(info(written.0, written.1), BTreeMap::new());
+            let copy = facts.clone();
+            facts.learn(&info(found.0, found.1));
+            assert_eq!(copy.info().project_id, expected, "{written:?} {found:?}");
+            assert_eq!(copy.info().region, written.0);
+        }
+    }
+
+    #[test]
+    fn what_is_found_later_counts() {
+        let facts = SourceFacts::new(info("r", ""), BTreeMap::new());
+        facts.learn(&info("r", "p1"));
+        facts.learn(&info("r", "p2"));
+        // A poll that broke off before it was looked up.
+        facts.learn(&info("r", ""));
+        assert_eq!(facts.info().project_id, "p2");
     }
 }

@@ -77,7 +77,7 @@ impl Silences {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
+    use super::{super::route::NO_LABELS, *};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -106,6 +106,7 @@ mod tests {
         let silences = Silences::compile(&stored, Silences::default());
         let labels = BTreeMap::new();
         let subject = Subject {
+            own_labels: &NO_LABELS,
             source: "prod",
             project: "",
             region: "",

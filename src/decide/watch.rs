@@ -1,14 +1,15 @@
 //! Notices about the watch itself: a source is blind, or seen again; tasks run for too long.
 //!
-//! They are few and wait for nobody: they join no group, no storm and no digest. No silence holds
-//! them here: whether one hushes a running task is asked when the task is found.
+//! They join no storm and no digest, and wait for nobody but their like: see [`super::company`]. No
+//! silence holds them here: whether one hushes a running task is asked when the task is found.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::{
-    backlog::{Opened, Seed},
+    backlog::{Forming, Opened, Seed, Sighting},
+    close::occasion,
     group::{Desk, Place},
     route::Subject,
 };
@@ -16,68 +17,76 @@ use crate::{
     delivery::{Delivery, DeliveryId, DeliveryState},
     failure::Failure,
     name::Name,
-    notice::{NoticeId, NoticeKind, Trouble},
+    notice::{NoticeId, NoticeKind},
     task::Task,
 };
 
-/// What is said about the sight of a source.
-struct Sighting<'a> {
-    kind: NoticeKind,
-    source: &'a Name,
-    at: Timestamp,
-    since: Timestamp,
-    reason: &'a str,
-    trouble: Option<&'a Trouble>,
-}
-
 impl Desk<'_> {
-    /// Opens what a seed about the watch is to become.
+    /// Opens what a seed about the watch is to become, or lets it wait for its like.
     pub(super) fn about_watch(&mut self, seed: &Seed) {
-        match seed {
+        match seed.clone() {
             Seed::Blind { source, at, since, trouble } => {
-                let (kind, reason) = (NoticeKind::SourceBlind, trouble.class.as_str());
-                let (at, since, trouble) = (*at, *since, Some(trouble));
-                self.sighting(&Sighting { kind, source, at, since, reason, trouble });
+                let class = trouble.class.clone();
+                let one = Sighting { source, at, since, trouble: Some(trouble) };
+                self.sighting(NoticeKind::SourceBlind, &class, &one);
             }
             Seed::Sighted { source, at, since, reason, trouble } => {
-                let (kind, trouble) = (NoticeKind::SourceSighted, trouble.as_ref());
-                let (at, since) = (*at, *since);
-                self.sighting(&Sighting { kind, source, at, since, reason, trouble });
+                let one = Sighting { source, at, since, trouble };
+                self.not_blind_any_more(&one.source);
+                self.sighting(NoticeKind::SourceSighted, &reason, &one);
             }
-            Seed::Stuck { source, at, tasks } => self.stuck(source, *at, tasks),
+            Seed::Stuck { source, at, tasks } => self.stuck(&source, at, &tasks),
             Seed::Failed { .. } | Seed::Cleared { .. } | Seed::Watching { .. } => {}
         }
     }
 
     /// Goes where a failure of the source without any particulars would.
-    fn sighting(&mut self, one: &Sighting<'_>) {
+    fn sighting(&mut self, kind: NoticeKind, reason: &str, one: &Sighting) {
         let rules = self.by.rules;
-        let facts = self.facts(one.source);
-        let subject = Subject::of_source(&facts.info, &facts.labels);
-        let ahead = self.blind.get(one.source).cloned().unwrap_or_default();
+        let facts = self.facts(&one.source);
+        let info = facts.info();
+        let subject = Subject::of_source(&info, &facts.labels);
         for choice in rules.routes.select(&subject) {
-            let place = Place::of(rules, &choice, one.kind, self.by.now);
-            let opened = self.about_source(&place, one.source, one.reason, one.at);
-            // That it is seen again never overtakes that it is blind.
-            let mine = ahead.iter().filter(|(sink, _)| sink == choice.sink);
-            let after: Vec<DeliveryId> = match one.kind {
-                NoticeKind::SourceSighted => mine.map(|(_, id)| *id).collect(),
-                _ => Vec::new(),
-            };
-            let (trouble, since) = (one.trouble.cloned(), Some(one.since));
-            let delivery = Delivery { trouble, since, after, ..opened.delivery };
-            self.opening.deliveries.push(Opened { delivery, ..opened });
+            let place = Place::of(rules, &choice, kind, self.by.now);
+            let group = Forming { reason: reason.to_owned(), ..place.group(&one.source) };
+            if self.may_be_many(choice.sink) {
+                self.gather(group, one);
+            } else {
+                let opened = self.tell(&group, one);
+                self.opening.deliveries.push(opened);
+            }
         }
+    }
+
+    /// A notice about one source, which is the one of `group`.
+    pub(super) fn tell(&self, group: &Forming, one: &Sighting) -> Opened {
+        let opened = self.about(group, &occasion(&one.source, one.at));
+        let after = self.ahead(group, &one.source).collect();
+        let (trouble, since) = (one.trouble.clone(), Some(one.since));
+        Opened { delivery: Delivery { trouble, since, after, ..opened.delivery }, ..opened }
+    }
+
+    /// What has to be delivered before `group` tells of a source: that it is seen again never
+    /// overtakes that it is blind.
+    pub(super) fn ahead<'a>(
+        &'a self,
+        group: &'a Forming,
+        source: &Name,
+    ) -> impl Iterator<Item = DeliveryId> + 'a {
+        let blind = self.blind.get(source).filter(|_| group.kind == NoticeKind::SourceSighted);
+        let mine = |(sink, id): &(Name, DeliveryId)| (*sink == group.sink).then_some(*id);
+        blind.into_iter().flatten().filter_map(mine)
     }
 
     /// Each task goes where its failure would, with the others that go there.
     fn stuck(&mut self, source: &Name, at: Timestamp, tasks: &[Task]) {
         let rules = self.by.rules;
         let facts = self.facts(source);
+        let info = facts.info();
         let mut by_place: BTreeMap<(u32, Name), Vec<Task>> = BTreeMap::new();
         for task in tasks {
             let failure = Failure::of_task(source.clone(), task.clone(), at);
-            let subject = Subject::of(&failure, &facts.info, &facts.labels);
+            let subject = Subject::of(&failure, &info, &facts.labels);
             for choice in rules.routes.select(&subject) {
                 let place = (choice.route, choice.sink.clone());
                 by_place.entry(place).or_default().push(task.clone());

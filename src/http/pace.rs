@@ -10,6 +10,9 @@ use std::{
 };
 
 use tokio::time::Instant;
+use url::Url;
+
+use super::{is_loopback, origin};
 
 /// Longest wait for a turn. Who would wait longer is told so, and comes back with the next poll.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -33,32 +36,60 @@ pub struct Rate {
     pub per: Duration,
 }
 
+/// How often each host is asked at most.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum HostLimit {
+    /// As [`HostLimit::USUAL`] says, but this host itself as often as it lets us: the limit keeps us
+    /// below what a cloud grants an account, and nothing on this host grants one.
+    #[default]
+    Auto,
+    /// Every host, this one too.
+    Every(Rate),
+    /// As often as it lets us.
+    None,
+}
+
+impl HostLimit {
+    /// Half of what the key management service, which has the same host as the Key Pair Service,
+    /// grants a user.
+    pub const USUAL: Rate = Rate { count: 10, per: Duration::from_secs(1) };
+
+    /// What holds for the host of `url`; `None`: only its own pauses.
+    #[must_use]
+    pub fn at(self, url: &Url) -> Option<Rate> {
+        match self {
+            Self::Auto => Some(Self::USUAL).filter(|_| !is_loopback(url)),
+            Self::Every(rate) => Some(rate),
+            Self::None => None,
+        }
+    }
+}
+
 /// The paces of all hosts. Cloning shares them. The default lets everybody through at once.
 #[derive(Clone, Debug, Default)]
 pub struct Paces {
     /// Whether anybody is held up at all.
     holds: bool,
-    /// Without it, only pauses are obeyed.
-    rate: Option<Rate>,
+    limit: HostLimit,
     hosts: Arc<Mutex<BTreeMap<String, Arc<Pace>>>>,
 }
 
 impl Paces {
-    /// Every host is asked this often at most; `None`: as often as it lets us.
+    /// Hosts are asked this often at most. Whoever says "too many requests" gets a pause in any case.
     #[must_use]
-    pub fn of(rate: Option<Rate>) -> Self {
-        Self { holds: true, rate, hosts: Arc::default() }
+    pub fn of(limit: HostLimit) -> Self {
+        Self { holds: true, limit, hosts: Arc::default() }
     }
 
-    /// The pace of the host at `origin`; `None`: nobody is held up.
+    /// The pace of the host of `url`; `None`: nobody is held up.
     #[must_use]
-    pub fn host(&self, origin: &str) -> Option<Arc<Pace>> {
+    pub fn host(&self, url: &Url) -> Option<Arc<Pace>> {
         if !self.holds {
             return None;
         }
-        let rate = self.rate;
+        let rate = self.limit.at(url);
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let pace = hosts.entry(origin.to_owned()).or_insert_with(|| Arc::new(Pace::new(rate)));
+        let pace = hosts.entry(origin(url)).or_insert_with(|| Arc::new(Pace::new(rate)));
         Some(Arc::clone(pace))
     }
 }
@@ -66,6 +97,7 @@ impl Paces {
 /// The pace of one host.
 #[derive(Debug)]
 pub struct Pace {
+    /// Without it, only pauses are obeyed.
     rate: Option<Rate>,
     /// Times are counted from here.
     began: Instant,
@@ -208,11 +240,38 @@ mod tests {
     }
 
     #[test]
+    fn by_default_only_this_host_may_be_asked_without_limit() {
+        let far = ["https://kms.example", "https://10.0.0.1", "https://localhost.example"];
+        let near =
+            ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:80", "http://LOCALHOST"];
+        let every = Rate { count: 3, per: ms(1000) };
+        for (urls, usual) in [(&far[..], Some(HostLimit::USUAL)), (&near[..], None)] {
+            for url in urls.iter().map(|text| Url::parse(text).unwrap()) {
+                assert_eq!(HostLimit::Auto.at(&url), usual, "{url}");
+                assert_eq!(HostLimit::Every(every).at(&url), Some(every), "{url}");
+                assert_eq!(HostLimit::None.at(&url), None, "{url}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn this_host_gets_its_pause_all_the_same() {
+        let paces = Paces::of(HostLimit::Auto);
+        let pace = paces.host(&Url::parse("http://127.0.0.1:1").unwrap()).unwrap();
+        for _ in 0..1_000 {
+            assert_eq!(pace.turn().await, Ok(()));
+        }
+        pace.refused(Some(ms(60_000)));
+        assert!(pace.turn().await.is_err());
+    }
+
+    #[test]
     fn sources_of_a_host_share_its_pace_and_others_do_not() {
-        let paces = Paces::of(RATE);
-        let (a, b, c) = (paces.host("https://a"), paces.clone().host("https://a"), paces.host("c"));
-        assert!(Arc::ptr_eq(&a.clone().unwrap(), &b.unwrap()));
-        assert!(!Arc::ptr_eq(&a.unwrap(), &c.unwrap()));
-        assert!(Paces::default().host("https://a").is_none());
+        let url = |text: &str| Url::parse(text).unwrap();
+        let paces = Paces::of(HostLimit::Auto);
+        let host = |text: &str| paces.clone().host(&url(text)).unwrap();
+        assert!(Arc::ptr_eq(&host("https://a/x"), &host("https://a/y")));
+        assert!(!Arc::ptr_eq(&host("https://a"), &host("https://c")));
+        assert!(Paces::default().host(&url("https://a")).is_none());
     }
 }

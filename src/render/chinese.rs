@@ -100,13 +100,17 @@ impl Speech for Chinese {
                 };
                 format!("{lasted}{last}此后的失败恢复逐条通知。")
             }
-            NoticeKind::SinkFailing if notice.total == 0 => {
-                "当前渠道是其备用渠道，故通知到此。该渠道会继续重试。".to_owned()
+            NoticeKind::SinkFailing => {
+                let blind = match notice.sources.as_ref().map_or(0, |sources| sources.count) {
+                    0 => String::new(),
+                    count => format!("{count} 个监控源失明的通知未能送达该渠道。"),
+                };
+                let owed = match notice.total {
+                    0 => "该渠道会继续重试。".to_owned(),
+                    total => format!("尚有 {total} 条失败未能送达该渠道，会保留并重试。"),
+                };
+                format!("当前渠道是其备用渠道，故通知到此。{blind}{owed}")
             }
-            NoticeKind::SinkFailing => format!(
-                "当前渠道是其备用渠道，故通知到此。尚有 {} 条失败未能送达该渠道，会保留并重试。",
-                notice.total
-            ),
             NoticeKind::StateLost if let Some(since) = notice.since => format!(
                 "存储已损坏，已用 {} 的副本恢复。此后通知过的内容可能会以相同的 ID 再次通知。\
                  损坏的数据已另行保留，可执行 `taskbell state info` 查看。",
@@ -306,6 +310,10 @@ impl Speech for Chinese {
         format!("其中 {count} 条未在此列出，可执行 `{command}` 查看。")
     }
 
+    fn unnamed(&self, count: u32, command: &str) -> String {
+        format!("等，另有 {count} 个，可执行 `{command}` 查看全部")
+    }
+
     fn still_open(&self, count: u32) -> String {
         format!("另有 {count} 条失败尚未消除。")
     }
@@ -375,15 +383,18 @@ impl Chinese {
                 format!("通知渠道{sink}投递失败{}", self.class_in_brackets(notice))
             }
             NoticeKind::SourceBlind => {
-                format!("无法获取失败任务列表{}", self.class_in_brackets(notice))
+                let class = self.class_in_brackets(notice);
+                format!("{}无法获取失败任务列表{class}", sources(notice))
             }
             NoticeKind::StoreFailed => {
                 let why = self.class_in_brackets(notice);
                 format!("存储故障{why}，监控与通知均已停止")
             }
             NoticeKind::SourceSighted => match lasted(notice) {
-                Some(length) => format!("恢复监控，中断 {}", self.duration(length)),
-                None => "恢复监控".to_owned(),
+                Some(length) => {
+                    format!("{}恢复监控，中断 {}", sources(notice), self.duration(length))
+                }
+                None => format!("{}恢复监控", sources(notice)),
             },
             // The others have a headline of their own.
             _ => format!("{total} 个任务失败"),
@@ -402,6 +413,11 @@ impl Chinese {
             words => format!("（{}）", short(words)),
         }
     }
+}
+
+/// How many sources it is about, if those are several.
+fn sources(notice: &Notice) -> String {
+    notice.sources.as_ref().map_or_else(String::new, |all| format!(" {} 个监控源", all.count))
 }
 
 fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {

@@ -3,13 +3,16 @@
 //! Receivers and templates hold on to these names. A field may be added; none may be renamed or
 //! dropped without raising [`SCHEMA_VERSION`].
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use jiff::Timestamp;
+use minijinja::value::{Enumerator, Object, Value};
 use serde::Serialize;
 
 use super::Words;
 use crate::{
     failure::{Ending, Failure},
-    notice::{Coverage, Notice, SourceInfo, Tally, Trouble},
+    notice::{Coverage, Notice, SourceInfo, Sources, Tally, Trouble},
 };
 
 /// Raised when a receiver that reads the old payload would misread the new one.
@@ -26,6 +29,8 @@ pub struct Data<'a> {
     sink: &'a str,
     /// `null` if it is about several, or about taskbell itself.
     source: Option<Source<'a>>,
+    /// If it is about several sources as wholes: how many, and the names of the first.
+    sources: Option<&'a Sources>,
     failures: Vec<Item<'a>>,
     /// All failures that it speaks for.
     total: u32,
@@ -60,6 +65,8 @@ struct Item<'a> {
     error_message: Option<&'a str>,
     server: Server<'a>,
     keypair: Option<&'a str>,
+    /// What the source's `row.labels` found.
+    labels: Value,
     first_seen_at: Timestamp,
     cleared_at: Option<Timestamp>,
     /// What became of the task, where the cloud was asked: `resolved` or `still_failed`.
@@ -83,6 +90,7 @@ impl<'a> Data<'a> {
             reason: &notice.reason,
             sink: notice.sink.as_str(),
             source: notice.source.as_ref().map(Source::of),
+            sources: notice.sources.as_ref(),
             failures: notice.failures.iter().map(|failure| Item::of(failure, words)).collect(),
             total: notice.total,
             omitted: notice.omitted(),
@@ -123,6 +131,7 @@ impl<'a> Item<'a> {
             error_message: text.error_message.as_deref(),
             server: Server { id: text.server_id.as_deref(), name: text.server_name.as_deref() },
             keypair: text.keypair.as_deref(),
+            labels: Labels::of(&text.labels),
             first_seen_at: failure.first_seen_at,
             cleared_at: failure.cleared_at,
             ending: failure.ending.map(Ending::as_str),
@@ -130,6 +139,28 @@ impl<'a> Item<'a> {
             hint: hint.map(|hint| hint.text),
             hint_link: hint.and_then(|hint| hint.link),
         }
+    }
+}
+
+/// Labels as a template sees them: one that a failure has not is `null` like all that is not known,
+/// and not a mistake. Any failure may lack any of them.
+#[derive(Debug)]
+struct Labels(BTreeMap<String, String>);
+
+impl Labels {
+    fn of(labels: &BTreeMap<String, String>) -> Value {
+        Value::from_object(Self(labels.clone()))
+    }
+}
+
+impl Object for Labels {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let value = self.0.get(key.as_str()?);
+        Some(value.map_or(Value::from(()), |value| Value::from(value.as_str())))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.keys().map(|name| Value::from(name.as_str())).collect())
     }
 }
 

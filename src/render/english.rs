@@ -110,16 +110,21 @@ impl Speech for English {
                 };
                 format!("{lasted}{last}What fails from now on is told singly again.")
             }
-            NoticeKind::SinkFailing if notice.total == 0 => {
-                "You are told because this sink is its fallback. It is tried again.".to_owned()
-            }
             NoticeKind::SinkFailing => {
-                let (are, them) = if notice.total == 1 { ("is", "it") } else { ("are", "them") };
-                format!(
-                    "You are told because this sink is its fallback. {} {are} owed to it, and it \
-                     is tried again with {them}.",
-                    failures(notice.total)
-                )
+                let blind = match notice.sources.as_ref().map_or(0, |sources| sources.count) {
+                    0 => String::new(),
+                    1 => " It was not told that a source cannot be seen.".to_owned(),
+                    many => format!(" It was not told that {many} sources cannot be seen."),
+                };
+                let owed = match notice.total {
+                    0 => "It is tried again.".to_owned(),
+                    1 => "1 failure is owed to it, and it is tried again with it.".to_owned(),
+                    total => format!(
+                        "{} are owed to it, and it is tried again with them.",
+                        failures(total)
+                    ),
+                };
+                format!("You are told because this sink is its fallback.{blind} {owed}")
             }
             NoticeKind::StateLost if let Some(since) = notice.since => format!(
                 "The store was damaged, and its copy of {} took its place. What was told after \
@@ -269,6 +274,10 @@ impl Speech for English {
         }
     }
 
+    fn unnamed(&self, count: u32, command: &str) -> String {
+        format!("and {count} more; `{command}` shows all")
+    }
+
     fn still_open(&self, count: u32) -> String {
         match count {
             1 => "And 1 other failure is still open.".to_owned(),
@@ -336,15 +345,17 @@ impl English {
                 format!("sink {sink} does not take its notices{}", self.class_in_brackets(notice))
             }
             NoticeKind::SourceBlind => {
-                format!("cannot be seen{}", self.class_in_brackets(notice))
+                format!("{}cannot be seen{}", sources(notice), self.class_in_brackets(notice))
             }
             NoticeKind::StoreFailed => {
                 let why = self.class_in_brackets(notice);
                 format!("the store failed{why}; nothing is watched or told")
             }
             NoticeKind::SourceSighted => match lasted(notice) {
-                Some(length) => format!("seen again after {}", self.duration(length)),
-                None => "seen again".to_owned(),
+                Some(length) => {
+                    format!("{}seen again after {}", sources(notice), self.duration(length))
+                }
+                None => format!("{}seen again", sources(notice)),
             },
             // The others have a headline of their own.
             _ => failed_tasks(total),
@@ -363,6 +374,11 @@ impl English {
             words => format!(" ({})", short(words)),
         }
     }
+}
+
+/// How many sources it is about, if those are several.
+fn sources(notice: &Notice) -> String {
+    notice.sources.as_ref().map_or_else(String::new, |all| format!("{} sources ", all.count))
 }
 
 fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {

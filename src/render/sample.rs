@@ -68,6 +68,7 @@ pub fn sample(kind: NoticeKind) -> Notice {
         so_far: if large { 60 } else { 0 },
         failures,
         still_open: 12,
+        sources: None,
         coverage: Coverage { polls_due: 1440, polls_complete: 1438, longest_gap_seconds: 125 },
     }
 }
@@ -88,6 +89,7 @@ fn rows() -> [Row<'static>; 2] {
         server_id: Some("c9aa197b-a6b6-4c33-b3a6-fa0b4ec50006".into()),
         server_name: Some("web-01".into()),
         keypair: Some("KeyPair-xt".into()),
+        labels: Vec::new(),
     };
     let bare = Row {
         task_id: Some("aee8d2fe-34e4-4b4a-8d27-ad0a5c3e8c02".into()),

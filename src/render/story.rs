@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    notice::{Notice, NoticeKind, Tally, Trouble},
+    name::Name,
+    notice::{Notice, NoticeKind, Sources, Tally, Trouble},
     task::{MESSAGE_BYTES_MAX, NAME_BYTES_MAX},
     text,
 };
@@ -123,6 +124,9 @@ impl<'a> Teller<'a> {
         if let Some(trouble) = &notice.trouble {
             self.trouble(trouble, &mut facts);
         }
+        if let Some(sources) = &notice.sources {
+            facts.push(self.fact(Label::TopSources, self.names(sources)));
+        }
         if notice.kind == NoticeKind::SourceSighted
             && let (Some(since), Some(length)) = (notice.since, lasted(notice))
         {
@@ -139,6 +143,18 @@ impl<'a> Teller<'a> {
         }
         facts.retain(|fact| !fact.value.is_empty());
         facts
+    }
+
+    fn names(self, sources: &Sources) -> String {
+        let names: Vec<&str> = sources.names.iter().map(Name::as_str).collect();
+        let names = names.join(", ");
+        match sources.unnamed() {
+            0 => names,
+            more => {
+                let more = self.style.speech().unnamed(more, "taskbell source list");
+                format!("{names} {more}")
+            }
+        }
     }
 
     fn trouble(self, trouble: &Trouble, facts: &mut Vec<Fact>) {
@@ -229,6 +245,14 @@ impl<'a> Teller<'a> {
         .into_iter()
         .filter_map(|(label, value)| Some(self.fact(label, value.filter(|it| !it.is_empty())?)))
         .collect();
+        let behind = facts.iter().position(|fact| fact.label == speech.label(Label::Operation));
+        let labels = text.labels.iter().map(|(name, value)| Fact {
+            label: text::clean(name, NAME_BYTES_MAX),
+            value: text::clean(value, NAME_BYTES_MAX),
+            link: None,
+        });
+        let at = behind.map_or(facts.len(), |at| at + 1);
+        facts.splice(at..at, labels);
         if notice.failures.len() <= ITEMS_IN_FULL_MAX
             && let Some(hint) = self.hint(failure)
         {

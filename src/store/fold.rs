@@ -242,14 +242,16 @@ impl Folding<'_> {
             },
             ..remind
         });
-        let heritage = Heritage {
+        let mut heritage = Heritage {
             route: self.chosen.first().map_or(0, |record| record.route),
             remind: if matches!(self.order.what, What::Overdue(_)) { None } else { remind },
             so_far: storm_told,
             deliveries: self.chosen.len(),
+            blind: None,
             origin: NoticeId::joined(self.chosen.iter().map(|record| &record.notice_id))
                 .to_string(),
         };
+        self.chosen.iter().for_each(|record| heritage.add_blind(record));
         Ok(folder.finish(&heritage, views))
     }
 

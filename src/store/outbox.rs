@@ -96,6 +96,8 @@ impl Engine {
                 standing: state.standing,
                 coverage: state.coverage.clone(),
                 last_complete_at: state.last_complete_at,
+                outcome: state.outcome.clone(),
+                blind: state.sight.blind_since().is_some(),
             };
             (name.clone(), view)
         });
@@ -127,7 +129,7 @@ impl Engine {
             }
         }
         let sources = self.views();
-        let blind = self.blind_deliveries(&seeds)?;
+        let blind = self.blind_deliveries(&seeds, &forming)?;
         let txn = Txn::new(&mut *self.kv);
         let mut known = Vec::with_capacity(seeds.len());
         for (number, seed) in seeds {

@@ -20,8 +20,9 @@ use super::{
 /// A page is split above this. Larger values leave sled's pages and become files of their own.
 const PAGE_BYTES_MAX: usize = 4 * 1024;
 
-/// First byte of every page and record: the version of the encoding.
-const VERSION: u8 = 1;
+/// First byte of every page and record: the version of the encoding. What has another one is told as
+/// damage, and is never read as something else.
+const VERSION: u8 = 2;
 
 /// A record with a number.
 pub(super) trait Record: Serialize + DeserializeOwned {

@@ -1,6 +1,9 @@
 //! The watch's side of the engine: sight, running tasks, deletions, baselines.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use jiff::Timestamp;
 
@@ -12,7 +15,7 @@ use super::{
 };
 use crate::{
     decide::{
-        backlog::Seed,
+        backlog::{Forming, Seed},
         sight::{Because, Said},
         stuck::RunningMark,
     },
@@ -66,27 +69,33 @@ pub(super) fn is_answered(seeds: &[(u64, Seed)], seed: &Seed) -> bool {
 }
 
 impl Engine {
-    /// What is not done and says that a source is blind that a seed says is seen again.
+    /// What is not done and says that a source is blind that a seed or a group says is seen again.
     pub(super) fn blind_deliveries(
         &self,
         seeds: &[(u64, Seed)],
+        forming: &BTreeMap<String, Forming>,
     ) -> Result<BTreeMap<Name, Vec<(Name, DeliveryId)>>, StoreError> {
-        let sighted: Vec<&Name> = seeds
-            .iter()
-            .filter_map(|(_, seed)| match seed {
-                Seed::Sighted { source, .. } => Some(source),
-                _ => None,
-            })
-            .collect();
+        let seeds = seeds.iter().filter_map(|(_, seed)| match seed {
+            Seed::Sighted { source, .. } => Some(source),
+            _ => None,
+        });
+        let groups = forming.values().filter(|group| group.kind == NoticeKind::SourceSighted);
+        let waiting = groups.flat_map(|group| &group.sightings).map(|one| &one.source);
+        let sighted: BTreeSet<&Name> = seeds.chain(waiting).collect();
         let mut blind: BTreeMap<Name, Vec<(Name, DeliveryId)>> = BTreeMap::new();
         if sighted.is_empty() {
             return Ok(blind);
         }
         deliveries().scan(&*self.kv, 0, |delivery| {
-            if delivery.kind == NoticeKind::SourceBlind
-                && let Some(source) = delivery.source.filter(|source| sighted.contains(&source))
-            {
-                blind.entry(source).or_default().push((delivery.sink, delivery.id));
+            if delivery.kind == NoticeKind::SourceBlind {
+                // One about many does not name all of them.
+                let of = sighted.iter().filter(|source| {
+                    delivery.source.as_ref().is_none_or(|named| named == **source)
+                });
+                for source in of {
+                    let one = (delivery.sink.clone(), delivery.id);
+                    blind.entry((*source).clone()).or_default().push(one);
+                }
             }
             ControlFlow::Continue(())
         })?;

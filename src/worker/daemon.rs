@@ -75,6 +75,7 @@ impl Daemon {
     /// The store's: the first one stops all loops, since nothing is promised after it.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         let Self { worker, nudges } = self;
+        worker.recall().await?;
         let mut loops = JoinSet::new();
         loops.spawn(poll_loop(Arc::new(worker.clone()), nudges.clone(), stop.clone()));
         loops.spawn(dispatch_loop(worker.clone(), nudges.clone(), stop.clone()));

@@ -417,6 +417,7 @@ pub fn notice(delivery: &Delivery, mut failures: Vec<Failure>, rules: &Rules) ->
         created_at: delivery.created_at,
         sink: delivery.sink.clone(),
         source,
+        sources: delivery.sources.clone(),
         failures,
         total: delivery.total,
         tally: delivery.tally.clone(),

@@ -47,6 +47,7 @@ impl LastWords {
             created_at: self.now,
             sink: sink.clone(),
             source: None,
+            sources: None,
             failures: Vec::new(),
             total: 0,
             tally: None,

@@ -14,7 +14,7 @@ use crate::{
     name::Name,
     sink::Sink,
     source::Source,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 pub mod after;
@@ -83,6 +83,19 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Takes over what the store remembers of the sources beside their failures: which projects
+    /// were found. To be called before the first step.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn recall(&self) -> Result<(), StoreError> {
+        for (_, state) in self.store.sources().await? {
+            state.info.iter().for_each(|info| self.rules.learn(info));
+        }
+        Ok(())
+    }
+
     /// The dispatch step of this worker.
     #[must_use]
     pub fn dispatcher(&self) -> dispatch::Dispatcher {

@@ -42,6 +42,7 @@ pub async fn run(worker: &Worker, deadline: Duration) -> Result<Report, StoreErr
     let stop = CancellationToken::new();
     let mut report = Report::default();
     let work = async {
+        worker.recall().await?;
         // What an earlier run left behind does not hold up the polls, nor they it.
         let (left, polls) = tokio::join!(tell(worker, &stop), poll_all(worker));
         let left = left?;

@@ -17,7 +17,7 @@ use crate::{
     failure::{Failure, FailureId},
     http::Chain,
     name::Name,
-    notice::{Notice, NoticeKind},
+    notice::{Notice, NoticeKind, SourceInfo},
     source::SourceError,
     store::StoreError,
 };
@@ -75,6 +75,8 @@ pub struct PlannedNotice {
 #[derive(Debug)]
 pub struct Found {
     sources: Vec<PlannedPoll>,
+    /// With the projects that were found.
+    infos: Vec<SourceInfo>,
     backlog: Backlog,
     failures: Vec<Failure>,
 }
@@ -85,12 +87,13 @@ pub struct Found {
 ///
 /// The store's.
 pub async fn look(worker: &Worker) -> Result<Found, StoreError> {
-    let mut sources = Vec::new();
+    let (mut sources, mut infos) = (Vec::new(), Vec::new());
     let mut backlog = worker.store.undispatched(usize::MAX, Timestamp::MAX).await?;
     let mut failures: Vec<Failure> = Vec::new();
     for watched in &worker.sources {
-        let info = watched.source.info();
         let compared = compare(watched, &worker.store, &worker.clock).await?;
+        let info = watched.source.info();
+        infos.push(info.clone());
         let from = failures.len();
         let now = worker.clock.now();
         let gone: Vec<FailureId> =
@@ -120,12 +123,13 @@ pub async fn look(worker: &Worker) -> Result<Found, StoreError> {
         let detail = worker.store.failure(member.id).await?;
         failures.extend(detail.map(|detail| detail.failure));
     }
-    Ok(Found { sources, backlog, failures })
+    Ok(Found { sources, infos, backlog, failures })
 }
 
 /// Decides what would be told of what was found, under `rules`, without sending anything.
 #[must_use]
 pub fn decide(found: &Found, rules: &Rules, now: Timestamp) -> Plan {
+    found.infos.iter().for_each(|info| rules.learn(info));
     let mut plan = Plan { sources: found.sources.clone(), ..Plan::default() };
     let silences = Silences::compile(&found.backlog.silences, Silences::default());
     let by = Dispatching { rules, silences: &silences, close_all: false, now };
@@ -278,6 +282,7 @@ fn preview(group: Forming, now: Timestamp) -> Delivery {
         created_at: now,
         revived_at: None,
         still_open: 0,
+        sources: None,
         coverage: crate::notice::Coverage::default(),
         state: DeliveryState::Pending { due: group.closes_at },
         attempts: 0,

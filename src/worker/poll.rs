@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     decide::{
         diff::{Changes, Situation, diff},
+        rules::Rules,
         sift::{Completeness, Findings, Sift},
     },
     failpoint,
@@ -52,20 +53,25 @@ pub struct Compared {
     pub ledger: Ledger,
 }
 
-/// Polls and records.
+/// Polls and records. `rules` learn the project, if the source looks it up.
 ///
 /// # Errors
 ///
 /// Only the store's: trouble with the source is part of the result, and is recorded.
 pub async fn poll(
     watched: &Watched,
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
+    (store, clock): (&Arc<dyn Store>, &Arc<dyn Clock>),
+    rules: &Rules,
 ) -> Result<Polled, StoreError> {
     let began = clock.now();
     let mut compared = compare(watched, store, clock).await?;
     verify(&*watched.source, store, &mut compared.changes).await?;
-    let info = watched.source.info().clone();
+    let mut info = watched.source.info().clone();
+    rules.learn(&info);
+    if info.project_id.is_empty() {
+        // A poll after a restart may break off before it looks the project up.
+        info.project_id = rules.info(&info.name).project_id;
+    }
     let polled = summary(info.name.clone(), &compared);
     log(&polled, &compared);
     failpoint::hit("poll.before_record");

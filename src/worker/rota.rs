@@ -74,7 +74,7 @@ impl Places {
             turn = host.is_silent().then_some(waited);
         }
         let _place = self.places.acquire().await;
-        let polled = poll(watched, &worker.store, &worker.clock).await?;
+        let polled = poll(watched, (&worker.store, &worker.clock), &worker.rules).await?;
         if let Some(host) = &host {
             host.silent.store(polled.fault.is_some_and(is_silence), Ordering::Relaxed);
         }

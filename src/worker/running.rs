@@ -48,7 +48,8 @@ pub(super) async fn look(
     let hushed = |task: &crate::task::Task| {
         let Some(facts) = worker.rules.sources.get(name) else { return false };
         let failure = Failure::of_task(name.clone(), task.clone(), now);
-        let subject = Subject::of(&failure, &facts.info, &facts.labels);
+        let info = facts.info();
+        let subject = Subject::of(&failure, &info, &facts.labels);
         silences.any_active(now) && silences.holder(&subject, now).is_some()
     };
     let outlook = stuck::look(&marks, (found, complete), after, now, hushed);

@@ -131,7 +131,7 @@ fn rules() -> Rules {
         group: Group { max_items: 1, wait: Duration::ZERO, ..Group::default() },
         ..Route::default()
     };
-    let facts = SourceFacts { info, labels: BTreeMap::new() };
+    let facts = SourceFacts::new(info, BTreeMap::new());
     Rules {
         routes: Routes(vec![route]),
         sources: BTreeMap::from([(name("prod"), facts)]),

@@ -38,6 +38,7 @@ mod status;
 mod store_contract;
 mod store_health;
 mod storm;
+mod subject;
 mod template;
 mod timeline;
 mod verify;

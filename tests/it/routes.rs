@@ -12,7 +12,10 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use taskbell::{config::Config, decide::route::Subject};
+use taskbell::{
+    config::Config,
+    decide::route::{NO_LABELS, Subject},
+};
 
 const TREES: &str = include_str!("../vectors/route-trees.jsonl");
 
@@ -62,6 +65,7 @@ fn selected(routes: &[Value], subject: &BTreeMap<String, String>) -> Vec<String>
         .filter_map(|(name, value)| Some((name.strip_prefix("labels.")?.to_owned(), value.clone())))
         .collect();
     let subject = Subject {
+        own_labels: &NO_LABELS,
         source: field("source"),
         project: field("project"),
         region: field("region"),

@@ -4,6 +4,7 @@
 mod baseline;
 mod cleanup;
 mod heartbeat;
+mod many;
 mod sight;
 mod tasks;
 

@@ -32,6 +32,7 @@ fn delivery(number: u64, sink: &str, kind: NoticeKind, state: DeliveryState) -> 
         revived_at: None,
         still_open: 0,
         so_far: 0,
+        sources: None,
         coverage: Coverage::default(),
         tally: None,
         trouble: None,

@@ -1,5 +1,7 @@
 //! The lists and a failure's own page.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Extension,
     extract::{Path, State},
@@ -73,6 +75,7 @@ struct FailurePage<'a> {
     operate_type: String,
     server_id: Option<String>,
     keypair: Option<String>,
+    labels: BTreeMap<String, String>,
     first_seen: Moment,
     missing: Option<String>,
     ack: Option<AckRow>,
@@ -231,6 +234,7 @@ pub(super) async fn failure(
         operate_type: failure.operate_type.clone(),
         server_id: failure.server.id.clone(),
         keypair: failure.keypair.clone(),
+        labels: failure.labels.clone(),
         first_seen: reader.moment(failure.first_seen_at),
         missing: missing.map(|polls| words.with("missing_polls", &[("n", &polls.to_string())])),
         ack: acknowledged.map(|ack| reader.ack(ack)),

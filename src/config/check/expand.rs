@@ -9,9 +9,9 @@ use crate::{
     config::{
         Source,
         locate::join,
-        raw::{RawProjects, RawRate, RawSource},
+        raw::{RawHostLimit, RawProjects, RawSource},
     },
-    http::Rate,
+    http::{HostLimit, Rate},
     name::Name,
     options::Period,
     source,
@@ -191,14 +191,15 @@ impl Check {
         }
     }
 
-    /// The rate as it is written, if it is in range.
-    pub(super) fn host_limit(&mut self, path: &str, raw: RawRate) -> Option<RawRate> {
-        let Some(Rate { count, per }) = raw.0 else { return Some(raw) };
-        if !(1..=RATE_MAX).contains(&count) {
-            self.problem(path, "must be 1 to 1000 requests in a time, or \"none\"");
-            return None;
+    /// The limit as it is written, if it is in range.
+    pub(super) fn host_limit(&mut self, path: &str, raw: RawHostLimit) -> Option<HostLimit> {
+        if let HostLimit::Every(Rate { count, per }) = raw.0 {
+            if !(1..=RATE_MAX).contains(&count) {
+                self.problem(path, "must be 1 to 1000 requests in a time, \"auto\" or \"none\"");
+                return None;
+            }
+            self.period(path, Period(per), SECOND..=HOUR)?;
         }
-        self.period(path, Period(per), SECOND..=HOUR)?;
-        Some(raw)
+        Some(raw.0)
     }
 }

@@ -231,6 +231,7 @@ impl Check {
         for (nth, matcher) in route.matchers.iter().enumerate() {
             let value = |source: &Source| match matcher.field() {
                 Field::Source => Some(source.name.as_str().to_owned()),
+                Field::Label(name) if source.labels_rows(name) => None,
                 Field::Label(name) => Some(source.labels.get(&**name).cloned().unwrap_or_default()),
                 // Known only to the kind, or only of a failure.
                 _ => None,

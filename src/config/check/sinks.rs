@@ -47,6 +47,7 @@ impl Check {
             storm,
             fallback: fallback?,
             fallback_after: after?,
+            keeps_open: kind.is_some_and(|kind| kind.cleared),
         })
     }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::http::Rate;
+use crate::http::{HostLimit, Rate};
 
 /// Projects of one region, or of several.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -17,34 +17,41 @@ pub(in crate::config) enum RawProjects {
     ByRegion(BTreeMap<String, Vec<String>>),
 }
 
-/// How a [`Rate`] is written: `"10/1s"`, or `"none"`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::config) struct RawRate(pub(in crate::config) Option<Rate>);
+/// What is said to who writes something else.
+const EXPECTED: &str = "so many requests in a time, such as \"10/1s\", \"auto\" or \"none\"";
 
-impl RawRate {
-    /// Reads the words for a rate, in whatever range.
+/// How a [`HostLimit`] is written: `"10/1s"`, `"auto"` or `"none"`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(in crate::config) struct RawHostLimit(pub(in crate::config) HostLimit);
+
+impl RawHostLimit {
+    /// Reads the words for a limit, in whatever range.
     fn parse(text: &str) -> Option<Self> {
-        if text == "none" {
-            return Some(Self(None));
-        }
-        let (count, per) = text.split_once('/')?;
-        let rate = Rate { count: count.parse().ok()?, per: humantime::parse_duration(per).ok()? };
-        Some(Self(Some(rate)))
+        let limit = match text {
+            "auto" => HostLimit::Auto,
+            "none" => HostLimit::None,
+            _ => {
+                let (count, per) = text.split_once('/')?;
+                let (count, per) = (count.parse().ok()?, humantime::parse_duration(per).ok()?);
+                HostLimit::Every(Rate { count, per })
+            }
+        };
+        Some(Self(limit))
     }
 }
 
-impl<'de> Deserialize<'de> for RawRate {
+impl<'de> Deserialize<'de> for RawHostLimit {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
-            type Value = RawRate;
+            type Value = RawHostLimit;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("so many requests in a time, such as \"10/1s\", or \"none\"")
+                f.write_str(EXPECTED)
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<RawRate, E> {
-                RawRate::parse(text)
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RawHostLimit, E> {
+                RawHostLimit::parse(text)
                     .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
@@ -52,17 +59,18 @@ impl<'de> Deserialize<'de> for RawRate {
     }
 }
 
-impl JsonSchema for RawRate {
+impl JsonSchema for RawHostLimit {
     fn schema_name() -> Cow<'static, str> {
-        "RawRate".into()
+        "RawHostLimit".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": "^([0-9]+/.+|none)$",
+            "pattern": "^([0-9]+/.+|auto|none)$",
             "description": "So many requests in a time, such as \"10/1s\": 1 to 1000 in 1 s to \
-                            1 h. \"none\": as many as there are."
+                            1 h. \"auto\": \"10/1s\" for other hosts, \"none\" for this one. \
+                            \"none\": as many as there are."
         })
     }
 }

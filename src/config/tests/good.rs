@@ -79,6 +79,7 @@ fn every_key_arrives() {
         storm: Some(StormRule { threshold: 5, update: Duration::from_secs(60) }),
         fallback: vec![Name::parse("t").unwrap()],
         fallback_after: Duration::from_secs(3600),
+        keeps_open: false,
     };
     assert_eq!(sink.rules, rules);
     assert_eq!(config.retry.backoff, [Duration::from_secs(1)]);

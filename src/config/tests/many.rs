@@ -1,7 +1,7 @@
 //! Tables that stand for many sources, and the budget that those share.
 
 use super::*;
-use crate::http::Rate;
+use crate::http::{HostLimit, Rate};
 
 /// The names of the sources, each with the options that its table filled in.
 fn sources(keys: &str) -> Vec<String> {
@@ -97,17 +97,19 @@ fn a_mistake_of_a_table_is_told_once() {
 #[test]
 fn a_host_is_asked_as_often_as_the_config_says() {
     let limit = |keys: &str| parse(&edited("", &format!("[worker]\n{keys}"))).unwrap();
-    let rate = |count, per| Some(Rate { count, per: Duration::from_secs(per) });
-    assert_eq!(limit("").worker.host_limit, rate(10, 1));
+    let rate = |count, per| HostLimit::Every(Rate { count, per: Duration::from_secs(per) });
+    assert_eq!(limit("").worker.host_limit, HostLimit::Auto);
     assert_eq!(limit("host_limit = '200/1m'").worker.host_limit, rate(200, 60));
-    assert_eq!(limit("host_limit = 'none'").worker.host_limit, None);
+    assert_eq!(limit("host_limit = '10/1s'").worker.host_limit, rate(10, 1));
+    assert_eq!(limit("host_limit = 'auto'").worker.host_limit, HostLimit::Auto);
+    assert_eq!(limit("host_limit = 'none'").worker.host_limit, HostLimit::None);
     for (value, expected) in [
-        ("0/1s", "must be 1 to 1000 requests in a time, or \"none\""),
+        ("0/1s", "must be 1 to 1000 requests in a time, \"auto\" or \"none\""),
         ("5/0s", "must be between 1s and 1h"),
         (
             "5",
             "invalid value: string \"5\", expected so many requests in a time, such as \"10/1s\", \
-             or \"none\"",
+             \"auto\" or \"none\"",
         ),
     ] {
         let line = format!("[worker]\nhost_limit = \"{value}\"");

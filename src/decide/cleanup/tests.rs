@@ -35,6 +35,7 @@ fn delivery(kind: NoticeKind, state: DeliveryState) -> Delivery {
         revived_at: None,
         still_open: 0,
         so_far: 0,
+        sources: None,
         coverage: Coverage::default(),
         tally: None,
         trouble: None,

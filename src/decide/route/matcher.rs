@@ -19,7 +19,7 @@ pub const MATCHER_BYTES_MAX: usize = 4096;
 /// counts such as `(a{100}){100}` need more than this and are refused.
 pub const REGEX_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// What stands before the name of a source's label.
+/// What stands before the name of a label.
 const LABEL_PREFIX: &str = "labels.";
 
 /// What a condition looks at, and what failures are grouped by.
@@ -43,7 +43,7 @@ pub enum Field {
     ServerName,
     /// The key pair's name.
     Keypair,
-    /// One of the source's `labels`, written `labels.<name>`.
+    /// One of the failure's or its source's `labels`, written `labels.<name>`.
     Label(Box<str>),
 }
 

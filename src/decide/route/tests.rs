@@ -15,6 +15,7 @@ fn failure() -> Failure {
             operate_type: Some("FAILED_RESET".into()),
             error_message: Some("Update public key error".into()),
             server_name: Some("web-01".into()),
+            labels: vec![("dag", "billing".into()), ("zone", "own".into())],
             ..Row::default()
         }
         .to_task(),
@@ -37,7 +38,9 @@ fn with_subject<T>(f: impl FnOnce(&Subject<'_>) -> T) -> T {
         region: "cn-north-4".into(),
         project_id: "p-1".into(),
     };
-    let labels = BTreeMap::from([("team".to_owned(), "platform".to_owned())]);
+    let labels: BTreeMap<String, String> = [("team", "platform"), ("zone", "source")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
     f(&Subject::of(&failure, &info, &labels))
 }
 

@@ -10,6 +10,7 @@ use crate::{
         window::Window,
     },
     delivery::Hold,
+    notice::Trouble,
     task::Row,
 };
 

@@ -127,6 +127,7 @@ impl Client {
     /// A client for what was `checked`. `build` gives the process's clock and HTTP clients.
     pub(in crate::source) fn new(checked: Checked, build: &Build) -> Self {
         let origin = http::origin(&checked.endpoint);
+        let pace = build.clients.paces().host(&checked.endpoint);
         Self {
             clock: Arc::clone(&build.clock),
             patience: PATIENCE,
@@ -136,7 +137,7 @@ impl Client {
             clients: checked.clients,
             strikes: Mutex::default(),
             dress: Dress::default(),
-            pace: build.clients.paces().host(&origin),
+            pace,
             origin,
             region: checked.region,
         }

@@ -1,10 +1,8 @@
 //! Addresses that an operator writes: scheme and host, and nothing that could hold a secret.
 
-use std::net::Ipv6Addr;
+use url::Url;
 
-use url::{Host, Url};
-
-use crate::options::OptionError;
+use crate::{http::is_loopback, options::OptionError};
 
 /// Reads the address under `key`. Plain `http` stays on this host unless `insecure`.
 ///
@@ -29,15 +27,5 @@ pub(in crate::source) fn check(key: &str, text: &str, insecure: bool) -> Result<
              `insecure = true` allows it all the same",
         )),
         _ => Err(wrong(shape)),
-    }
-}
-
-/// Whether only this host answers there.
-pub(in crate::source) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
-        None => false,
     }
 }

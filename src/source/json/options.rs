@@ -14,14 +14,13 @@ use super::{
     rows::{Only, RawRow, Rows, TimeForm},
 };
 use crate::{
-    http::Clients,
+    http::{Clients, is_loopback},
     options::{self, OptionError, SecretRef},
     secret::Secret,
     source::{
         Build,
         huawei::{
             credential::Setting,
-            endpoint::is_loopback,
             options::{clients, iam_of, is_project_id},
             project::Project,
         },

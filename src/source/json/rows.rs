@@ -3,7 +3,7 @@
 //! Rows are handed on one by one, borrowed from the text. None is dropped: one that has no id
 //! where it should be is known by its content.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{
@@ -14,9 +14,10 @@ use serde_json::value::RawValue;
 
 use super::pointer::Pointer;
 use crate::{
+    name::Name,
     options::OptionError,
     source::scalar::{number, text, time},
-    task::Row,
+    task::{LABELS_MAX, Row},
 };
 
 /// Most values that make a row a failure.
@@ -45,6 +46,10 @@ pub(super) struct RawRow {
     /// The name of the server, or of whatever it failed on.
     server_name: Option<Pointer>,
     keypair: Option<Pointer>,
+    /// What else routes, payloads and templates see as `labels.<name>`: up to 8 places, each by the
+    /// name of its label. Default: none.
+    #[serde(default)]
+    labels: BTreeMap<String, Pointer>,
 }
 
 /// One pointer or several.
@@ -134,6 +139,20 @@ impl Rows {
         if !(1..=PARTS_MAX).contains(&self.row.task_id.as_slice().len()) {
             return Err(OptionError::new("row.task_id", "must be 1 to 4 JSON Pointers"));
         }
+        let labels = &self.row.labels;
+        if LABELS_MAX < labels.len() {
+            let problem = format!("must be at most {LABELS_MAX} labels");
+            return Err(OptionError::new("row.labels", problem));
+        }
+        for name in labels.keys() {
+            let fault = |error| {
+                OptionError::new(
+                    format!("row.labels.{name}"),
+                    format!("the name of a label {error}"),
+                )
+            };
+            Name::parse(name).map_err(fault)?;
+        }
         match &self.only {
             Some(only) if !(1..=WORDS_MAX).contains(&only.is.len()) => {
                 Err(OptionError::new("only.is", "must name 1 to 32 words"))
@@ -174,7 +193,7 @@ impl Rows {
     }
 
     /// Reads one row. What is no object has nothing anywhere.
-    fn row<'t>(&self, json: &'t RawValue) -> Result<(Row<'t>, bool), serde_json::Error> {
+    fn row<'t>(&'t self, json: &'t RawValue) -> Result<(Row<'t>, bool), serde_json::Error> {
         let value = |pointer: &Option<Pointer>| match pointer {
             Some(pointer) => pointer.find(json.get()),
             None => Ok(None),
@@ -189,9 +208,14 @@ impl Rows {
             server_id: word(&self.row.server_id)?,
             server_name: word(&self.row.server_name)?,
             keypair: word(&self.row.keypair)?,
+            labels: Vec::new(),
         };
         if row == Row::default() {
             row.error_message = Some(json.get().into());
+        }
+        for (name, place) in &self.row.labels {
+            let value = place.find(json.get())?.and_then(scalar);
+            row.labels.extend(value.map(|value| (name.as_str(), value)));
         }
         let is_failure = match &self.only {
             None => true,

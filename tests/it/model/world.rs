@@ -193,7 +193,7 @@ fn rules(variant: u8) -> Rules {
     };
     let hours = (0..24).map(|hour| format!("mon-sun {hour:02}:30-{hour:02}:45"));
     let mute = Window::parse(&hours.collect::<Vec<_>>(), "UTC").unwrap();
-    let facts = SourceFacts { info, labels: BTreeMap::new() };
+    let facts = SourceFacts::new(info, BTreeMap::new());
     Rules {
         routes: Routes(routes),
         sinks: BTreeMap::from([(name("chat"), chat), (name("hook"), hook)]),
@@ -413,7 +413,8 @@ impl World {
         for (id, episode) in std::mem::take(&mut self.fresh) {
             let detail = self.store.failure(FailureId(id)).await?.unwrap();
             let facts = &self.rules.sources[&name("prod")];
-            let subject = Subject::of(&detail.failure, &facts.info, &facts.labels);
+            let info = facts.info();
+            let subject = Subject::of(&detail.failure, &info, &facts.labels);
             for choice in self.rules.routes.select(&subject) {
                 let sink = SINKS.iter().position(|known| *known == choice.sink.as_str());
                 self.expected.insert((id, episode, sink.unwrap()));

@@ -40,6 +40,7 @@ pub(crate) fn notice(kind: NoticeKind, reason: &str, failures: Vec<Failure>) -> 
         so_far: u32::try_from(failures.len()).unwrap(),
         failures,
         still_open: 0,
+        sources: None,
         coverage: Coverage { polls_due: 1440, polls_complete: 1438, longest_gap_seconds: 125 },
     }
 }
@@ -71,6 +72,7 @@ fn row() -> Row<'static> {
         server_id: Some("c9aa197b-a6b6-4c33-b3a6-fa0b4ec50006".into()),
         server_name: Some("web-01".into()),
         keypair: Some("KeyPair-xt".into()),
+        labels: Vec::new(),
     }
 }
 

@@ -51,6 +51,29 @@ fn a_page_says_what_it_holds() {
 }
 
 #[test]
+fn labels_are_words_from_anywhere_in_a_row() {
+    let rows = rows("labels = { dag = '/run/dag', tries = '/tries', who = '/who' }");
+    let text = r#"{"jobs":[{"id":1,"run":{"dag":"d"},"tries":3,"who":null},{"id":2,"who":["a"]}]}"#;
+    let mut shown = Vec::new();
+    rows.read(text, &mut |row, _| {
+        let labels = row.labels.iter().map(|(name, value)| format!("{name}={value}"));
+        shown.push(labels.collect::<Vec<_>>().join(" "));
+    })
+    .unwrap();
+    assert_eq!(shown, ["dag=d tries=3", "who=[\"a\"]"]);
+}
+
+#[test]
+fn labels_are_few_and_have_names() {
+    let refused = |keys: &str| rows(keys).check().unwrap_err().to_string();
+    let nine: Vec<_> = (0..9).map(|nth| format!("l{nth} = '/l'")).collect();
+    let nine = refused(&format!("labels = {{ {} }}", nine.join(", ")));
+    assert_eq!(nine, "row.labels: must be at most 8 labels");
+    let odd = refused("labels = { 'a b' = '/l' }");
+    assert!(odd.starts_with("row.labels.a b: the name of a label must be"), "{odd}");
+}
+
+#[test]
 fn an_id_of_several_parts_is_whole_or_none() {
     let row = toml::from_str("task_id = ['/dag', '/run']").unwrap();
     let rows = Rows { row, ..rows("") };

@@ -23,7 +23,7 @@ fn example(name: &str, host: &str, origin: &str) -> Json {
     built(options)
 }
 
-/// Each task as `id | time | type | code | message | server`, and what was asked for first.
+/// Each task as `id | time | type | code | message | server | labels`, and what was asked for first.
 async fn tasks(
     name: &str,
     host: &str,
@@ -52,6 +52,7 @@ async fn tasks(
             let (task, text) = (found.task.clone(), found.task.text);
             let at = task.failed_at.map_or("-".to_owned(), |at| at.to_string());
             let server = format!("{} {}", word(text.server_id), word(text.server_name));
+            let labels = text.labels.iter().map(|(name, value)| format!("{name}={value}"));
             [
                 task.id,
                 at,
@@ -59,6 +60,7 @@ async fn tasks(
                 word(text.error_code),
                 word(text.error_message),
                 server,
+                labels.collect::<Vec<_>>().join(" "),
             ]
             .join(" | ")
         })
@@ -76,9 +78,9 @@ async fn dds_scheduled_jobs() {
         tasks,
         [
             "3711e2ad-5787-49bc-a47f-3f0b066af9f5 | 2026-11-22T17:12:44Z | RESIZE_FLAVOR | - | - | \
-             53f872d07e834dea8e6f6ca06b7c65a4in02 orders-replica",
+             53f872d07e834dea8e6f6ca06b7c65a4in02 orders-replica | status=normal",
             "8b1c6ff1-4b83-4b9b-9bd0-0b7a1d1e2a10 | 2026-11-21T17:03:05Z | RESIZE_FLAVOR | - | - | \
-             9136fd2a9fcd405ea4674276ce36dae8in02 sessions",
+             9136fd2a9fcd405ea4674276ce36dae8in02 sessions | status=abnormal",
         ]
     );
     let path = "/v3/0123456789abcdef0123456789abcdef/scheduled-jobs";
@@ -94,9 +96,9 @@ async fn airflow_runs() {
         tasks,
         [
             "billing_daily/scheduled__2026-11-22T00:00:00+00:00 | 2026-11-23T00:14:09.482Z | \
-             billing_daily | - | - | - -",
+             billing_daily | - | - | - - | dag=billing_daily run_type=scheduled",
             "reload/manual__2026-11-22T08:30:11.201345+00:00 | 2026-11-22T08:31:40Z | reload | - | \
-             asked for by the warehouse team | - -",
+             asked for by the warehouse team | - - | dag=reload run_type=manual",
         ]
     );
     let query = "end_date_gte=2026-11-16T10%3A00%3A00Z&limit=100&offset=0&state=failed";
@@ -112,9 +114,9 @@ async fn github_runs() {
         tasks,
         [
             "30433001 | 2026-11-22T10:00:00Z | Deploy | failure | Deploy | \
-             octo-org/octo-repo release/7",
+             octo-org/octo-repo release/7 | actor=octocat event=workflow_dispatch",
             "30433642 | 2026-11-22T19:55:02Z | Build | failure | Update README.md | \
-             octo-org/octo-repo main",
+             octo-org/octo-repo main | actor=octocat event=push",
         ]
     );
     let query = "created=%3E%3D2026-11-16T10%3A00%3A00Z&per_page=100&status=failure";

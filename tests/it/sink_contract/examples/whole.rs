@@ -5,7 +5,7 @@ use taskbell::{
     decide::tally::Tallier,
     failure::Failure,
     name::Name,
-    notice::{Count, Coverage, Notice, NoticeKind, Tally, Trouble},
+    notice::{Count, Coverage, Notice, NoticeKind, Sources, Tally, Trouble},
 };
 
 use super::{created_at, failure, many, notice, row};
@@ -112,6 +112,13 @@ fn sighted() -> Notice {
     }
 }
 
+/// The same of so many sources.
+fn of_many(notice: Notice, count: u32) -> Notice {
+    let names = (1..=10).map(|nth| Name::parse(&format!("keys.cn-north-{nth}")).unwrap()).collect();
+    let sources = Some(Sources { count, names });
+    Notice { source: None, sources, coverage: Coverage::default(), ..notice }
+}
+
 fn sink_failing() -> Notice {
     Notice {
         source: None,
@@ -168,6 +175,12 @@ pub(super) fn all() -> Vec<(&'static str, Notice)> {
         ("storm_closed", large(NoticeKind::StormClosed, "storm", 0, 31)),
         ("blind", blind()),
         ("sighted", sighted()),
+        ("blind_many", of_many(blind(), 300)),
+        ("sighted_many", of_many(sighted(), 300)),
+        (
+            "sink_failing_blind",
+            of_many(Notice { total: 0, failures: Vec::new(), ..sink_failing() }, 12),
+        ),
         ("sink_failing", sink_failing()),
         ("store_failed", store_failed()),
         ("stuck", stuck(1)),
