@@ -15,13 +15,15 @@ use jiff::Timestamp;
 use rustix::fs::{Access, access};
 use tracing::{info, warn};
 
+use super::out;
 use crate::{
-    app,
+    app::{self, AppError},
     config::Config,
     decide::{
         last_words::{Saying, hearers, occasion, quiet_until, saying},
         rules::Rules,
     },
+    exit::Exit,
     name::Name,
     options,
     store::StoreError,
@@ -31,11 +33,14 @@ use crate::{
     },
 };
 
-/// Says that the store could not be opened.
-pub(super) async fn of_opening(config: &Config, error: &StoreError) {
+/// Ends a command that could not begin its work, and says so if the store is why.
+pub(super) async fn at_opening(config: &Config, error: &AppError) -> Exit {
+    let exit = out::fail(error, None, Exit::from(error));
     // A config whose secrets are missing has nobody to tell.
-    let Ok(outlets) = app::outlets(config) else { return };
-    of_work(config, (&outlets, &config.rules()), error, Duration::ZERO).await;
+    if let (AppError::Store(error), Ok(outlets)) = (error, app::outlets(config)) {
+        of_work(config, (&outlets, &config.rules()), error, Duration::ZERO).await;
+    }
+    exit
 }
 
 /// Says that the store failed after the process had `worked` for some time.

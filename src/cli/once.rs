@@ -31,13 +31,7 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
     };
     let worker = match opened.await {
         Ok(worker) => worker,
-        Err(error) => {
-            out::fail(&error, None, Exit::Done);
-            if let AppError::Store(error) = &error {
-                last_words::of_opening(config, error).await;
-            }
-            return Exit::from(&error);
-        }
+        Err(error) => return last_words::at_opening(config, &error).await,
     };
     let began = Instant::now();
     match once::run(&worker, args.deadline).await {
@@ -59,7 +53,7 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
             })
         }
         Err(error) => {
-            out::fail(&error, None, Exit::Done);
+            let exit = out::fail(&error, None, Exit::from(&error));
             last_words::of_work(
                 config,
                 (&worker.outlets(), &worker.rules),
@@ -67,7 +61,7 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
                 began.elapsed(),
             )
             .await;
-            Exit::from(&error)
+            exit
         }
     }
 }

@@ -48,13 +48,7 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
     };
     let (store, mut worker) = match opened.await {
         Ok(opened) => opened,
-        Err(error) => {
-            out::fail(&error, None, Exit::Done);
-            if let AppError::Store(error) = &error {
-                last_words::of_opening(config, error).await;
-            }
-            return Exit::from(&error);
-        }
+        Err(error) => return last_words::at_opening(config, &error).await,
     };
     let began = Instant::now();
     let mut signals = match Signals::new() {

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     ops::ControlFlow,
     sync::Arc,
 };
@@ -179,7 +180,11 @@ pub(super) struct Engine {
 /// Why an engine does nothing more.
 enum Broken {
     /// A change did not reach the disk.
-    NotDurable(String),
+    NotDurable {
+        what: String,
+        /// Whether there was no room for it.
+        full: bool,
+    },
     /// A record is not what was written.
     Damaged(String),
 }
@@ -261,8 +266,9 @@ impl Engine {
     pub(super) fn check(&self) -> Result<(), StoreError> {
         match &self.broken {
             None => Ok(()),
-            Some(Broken::NotDurable(what)) => {
-                Err(StoreError::NotDurable { what: what.clone(), cause: None })
+            Some(Broken::NotDurable { what, full }) => {
+                let room = || io::Error::from(io::ErrorKind::StorageFull).into();
+                Err(StoreError::NotDurable { what: what.clone(), cause: full.then(room) })
             }
             Some(Broken::Damaged(what)) => {
                 Err(StoreError::Damaged { what: what.clone(), cause: None })
@@ -286,7 +292,8 @@ impl Engine {
     /// Remembers a failed change.
     pub(super) fn note<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error @ StoreError::NotDurable { .. }) = &result {
-            self.broken = Some(Broken::NotDurable(format!("an earlier change failed ({error})")));
+            let what = format!("an earlier change failed ({error})");
+            self.broken = Some(Broken::NotDurable { what, full: error.disk_is_full() });
         }
         result
     }

@@ -13,7 +13,7 @@
 //! go, in the same transaction. So a route that cannot be applied, or a crash half way, blocks
 //! and repeats nothing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, error::Error, io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -296,7 +296,7 @@ pub enum StoreError {
         what: String,
         /// Why it failed.
         #[source]
-        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+        cause: Option<Box<dyn Error + Send + Sync>>,
     },
     /// Its files hold something else than was written. The next `run` or `once` keeps them aside
     /// and goes on with the newest copy.
@@ -306,7 +306,7 @@ pub enum StoreError {
         what: String,
         /// Why it failed.
         #[source]
-        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+        cause: Option<Box<dyn Error + Send + Sync>>,
     },
     /// A change did not reach the disk. Nothing more is promised until the store is reopened.
     #[error("the store could not be made durable: {what}")]
@@ -315,7 +315,7 @@ pub enum StoreError {
         what: String,
         /// Why it failed.
         #[source]
-        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+        cause: Option<Box<dyn Error + Send + Sync>>,
     },
     /// Its thread ended.
     #[error("the store was closed")]
@@ -323,10 +323,24 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether one of the causes is that there is no room.
+    #[must_use]
+    pub fn disk_is_full(&self) -> bool {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+            if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// A read that failed.
     pub(crate) fn unreadable(
         what: impl Into<String>,
-        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self::Unreadable { what: what.into(), cause: Some(cause.into()) }
     }
@@ -334,7 +348,7 @@ impl StoreError {
     /// A record that is not what was written.
     pub(crate) fn damaged(
         what: impl Into<String>,
-        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self::Damaged { what: what.into(), cause: Some(cause.into()) }
     }
@@ -342,7 +356,7 @@ impl StoreError {
     /// A write that failed.
     pub(crate) fn not_durable(
         what: impl Into<String>,
-        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self::NotDurable { what: what.into(), cause: Some(cause.into()) }
     }

@@ -33,14 +33,14 @@ pub(super) fn latest(delivery: &Delivery) -> Timestamp {
 
 impl Engine {
     /// Takes note of the present. If that is earlier than it was before, or than what is on record,
-    /// all that waits is given a new time to be due.
+    /// what waits for a time that was counted from there is due at once.
     pub(super) fn keep_up(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let slack = now.saturating_add(SLACK).unwrap_or(Timestamp::MAX);
         if self.latest <= slack {
             self.latest = self.latest.max(now);
             return Ok(());
         }
-        warn!(from = %self.latest, to = %now, "the clock was set back; waits begin anew");
+        warn!(from = %self.latest, to = %now, "the clock was set back; what waits is tried again");
         self.latest = now;
         let mut waiting: BTreeMap<Name, BTreeSet<u64>> = BTreeMap::new();
         for (sink, lane) in &mut self.lanes {

@@ -3,7 +3,7 @@
 //! It touches nothing but the sinks: what is on record cannot be read any more, and what is said
 //! here is on no record. One attempt at each sink; the next start of the process makes the next.
 
-use std::{error::Error, io, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
@@ -108,7 +108,7 @@ async fn attempt(notice: Notice, outlet: Outlet) -> bool {
 pub fn trouble(error: &StoreError, place: &str) -> Option<Trouble> {
     let (class, advice) = match error {
         StoreError::Held { .. } => return None,
-        _ if disk_is_full(error) => (
+        _ if error.disk_is_full() => (
             "disk_full",
             "Make room on the disk that holds it. taskbell goes on where it was once it is started \
              again.",
@@ -139,21 +139,10 @@ pub fn trouble(error: &StoreError, place: &str) -> Option<Trouble> {
     })
 }
 
-/// Whether one of the causes is that there is no room.
-fn disk_is_full(error: &StoreError) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
