@@ -1,6 +1,10 @@
 //! Notices in Simplified Chinese.
 
+mod lead;
+
 use std::time::Duration;
+
+use lead::fixed_lead;
 
 use super::{
     Zone, short,
@@ -417,7 +421,7 @@ impl Chinese {
 
 /// How many sources it is about, if those are several.
 fn sources(notice: &Notice) -> String {
-    notice.sources.as_ref().map_or_else(String::new, |all| format!(" {} 个监控源", all.count))
+    notice.sources.as_ref().map_or_else(String::new, |all| format!("{} 个监控源", all.count))
 }
 
 fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {
