@@ -79,8 +79,8 @@ fn line(what: &str, progress: Option<&Progress>, seconds: u64, columns: usize) -
     if room < 5 {
         return fit(format!("{what}{text}"), columns);
     }
-    let full = usize::try_from(u128::from(*done) * room as u128 / u128::from(*total));
-    let full = full.unwrap_or(room);
+    let full = u64::try_from(room).unwrap_or_default().saturating_mul(*done) / total;
+    let full = usize::try_from(full).unwrap_or(room).min(room);
     format!("{what} [{}{}]{text}", "#".repeat(full), "-".repeat(room - full))
 }
 
