@@ -43,7 +43,7 @@ fn a_form_asks_for_what_the_schema_requires_and_for_secrets() {
         },
     });
     let form = Form::of("sink", "x", "", &schema);
-    assert_eq!(asked(&form), ["to", "url*", "keys*?", "token*?", "auth.user", "auth.key*"]);
+    assert_eq!(asked(&form), ["url*", "to", "keys*?", "token*?", "auth.user", "auth.key*"]);
     assert_eq!(form.known().len(), 7, "the size can be set");
 }
 
