@@ -65,8 +65,8 @@ pub(super) async fn run(config: Result<&Config, &ConfigError>, output: Output) -
     }
     findings.go_online(&worker).await;
     let policy = policy(&worker);
-    if !policy.is_null() {
-        not_in_policy(&worker).into_iter().for_each(|line| findings.push(line, Exit::Done));
+    if let Some(line) = not_in_policy(&worker).filter(|_| !policy.is_null()) {
+        findings.push(line, Exit::Done);
     }
     findings.print(output, Some(&policy))
 }

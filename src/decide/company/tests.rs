@@ -97,9 +97,7 @@ impl Play {
         let now = at(second);
         let by = Dispatching { rules: &self.rules, silences: &silences, close_all: false, now };
         let Opening { forming, closed, deliveries, .. } = dispatch(backlog, by);
-        for key in &closed {
-            drop(self.forming.remove(key));
-        }
+        self.forming.retain(|key, _| !closed.contains(key));
         self.forming.extend(forming.into_iter().map(|group| (group.key.clone(), group)));
         deliveries.into_iter().map(|opened| opened.delivery).collect()
     }

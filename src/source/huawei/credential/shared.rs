@@ -50,12 +50,12 @@ impl Shelf {
             hash.update(word.as_bytes());
         }
         let key: [u8; 32] = hash.finalize().into();
-        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = shelf.get(&key) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = kept.get(&key) {
             return Ok(shared.clone());
         }
         let shared = Shared::new(build()?);
-        shelf.insert(key, shared.clone());
+        kept.insert(key, shared.clone());
         Ok(shared)
     }
 }
@@ -89,9 +89,10 @@ impl Shared {
         now: Timestamp,
     ) -> Result<Option<MutexGuard<'_, ()>>, Fault> {
         let known = self.with(|strikes| strikes.was_taken(identity));
-        let turn = match known {
-            true => None,
-            false => tokio::time::timeout(TURN_WAIT_MAX, self.turn.lock()).await.ok(),
+        let turn = if known {
+            None
+        } else {
+            tokio::time::timeout(TURN_WAIT_MAX, self.turn.lock()).await.ok()
         };
         self.with(|strikes| strikes.check(identity, now))?;
         // Whoever had the turn before may have found that it is good.
