@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::{
     Zone, short,
     speech::{
-        Label, Speech, Unit, actions, began, between, cleared_untold, lasted, oldest, operation,
-        so_far, units,
+        Label, Speech, Unit, actions, began, between, lasted, oldest, operation, so_far, units,
     },
 };
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
 
 mod lead;
 
-use lead::fixed_lead;
+use lead::{fixed_lead, lead_of_failed};
 
 pub(super) struct Chinese;
 
@@ -418,28 +417,6 @@ impl Chinese {
 /// How many sources it is about, if those are several.
 fn sources(notice: &Notice) -> String {
     notice.sources.as_ref().map_or_else(String::new, |all| format!(" {} 个监控源", all.count))
-}
-
-fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {
-    let late = cleared_untold(notice);
-    if let ([one], Some(cleared)) =
-        (notice.failures.as_slice(), notice.failures.first().and_then(|one| one.cleared_at))
-    {
-        let failed = zone.short(began(one), notice.created_at);
-        let cleared = zone.short(cleared, notice.created_at);
-        return format!(
-            "任务于 {failed} 失败，{cleared} 消除，通知已延迟：通知之前该记录就已从云侧列表中消失。"
-        );
-    }
-    let lead = match notice.reason.as_str() {
-        "refailed" => "此前失败过的任务再次失败。",
-        "reappeared" => "此前已从列表中消失的失败记录再次出现。",
-        _ => "云侧已将以下任务列为失败。",
-    };
-    if late == 0 {
-        return lead.to_owned();
-    }
-    format!("{lead}其中 {late} 条在通知之前已消除。")
 }
 
 fn standing(count: u32) -> String {

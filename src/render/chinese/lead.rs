@@ -1,6 +1,10 @@
-//! First sentences that need no figures.
+//! First sentences.
 
-use crate::notice::NoticeKind;
+use super::super::{
+    Zone,
+    speech::{began, cleared_untold},
+};
+use crate::notice::{Notice, NoticeKind};
 
 /// What needs no figures.
 pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
@@ -31,4 +35,27 @@ pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
         // The others have figures.
         _ => "这是一条由运维人员触发的测试消息，没有任务失败。",
     }
+}
+
+/// That tasks failed, and what of them is over already.
+pub(super) fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {
+    let late = cleared_untold(notice);
+    if let ([one], Some(cleared)) =
+        (notice.failures.as_slice(), notice.failures.first().and_then(|one| one.cleared_at))
+    {
+        let failed = zone.short(began(one), notice.created_at);
+        let cleared = zone.short(cleared, notice.created_at);
+        return format!(
+            "任务于 {failed} 失败，{cleared} 消除，通知已延迟：通知之前该记录就已从云侧列表中消失。"
+        );
+    }
+    let lead = match notice.reason.as_str() {
+        "refailed" => "此前失败过的任务再次失败。",
+        "reappeared" => "此前已从列表中消失的失败记录再次出现。",
+        _ => "云侧已将以下任务列为失败。",
+    };
+    if late == 0 {
+        return lead.to_owned();
+    }
+    format!("{lead}其中 {late} 条在通知之前已消除。")
 }
