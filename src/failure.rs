@@ -153,6 +153,13 @@ impl Failure {
         }
     }
 
+    /// The new failure `number` of the source `prod`, recorded at `at`.
+    #[cfg(test)]
+    pub(crate) fn example(number: u64, row: &crate::task::Row<'_>, at: Timestamp) -> Self {
+        let source = Name::parse("prod").expect("a name");
+        Self { id: FailureId(number), ..Self::of_task(source, row.to_task(), at) }
+    }
+
     /// The texts as last listed.
     #[must_use]
     pub fn current_text(&self) -> &TaskText {

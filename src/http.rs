@@ -19,6 +19,7 @@ use url::{Host, Url};
 use crate::options;
 
 pub mod ca;
+mod exempt;
 mod guard;
 mod pace;
 
@@ -124,12 +125,11 @@ impl Clients {
     }
 
     /// The proxy by which these clients go to `url`, in words; `None` if they go there directly.
-    ///
-    /// What the environment exempts by `NO_PROXY` is not looked at.
     #[must_use]
     pub fn proxy_of(&self, url: &Url) -> Option<String> {
         match &self.route {
-            Route::Environment => environment_proxy(url.scheme()),
+            Route::Environment => environment_proxy(url.scheme())
+                .filter(|_| exempt_from_proxy().is_none_or(|list| !exempt::is_exempt(&list, url))),
             Route::Proxy(_) => Some("the proxy that is set for it".to_owned()),
             Route::Direct | Route::Public => None,
         }
@@ -199,6 +199,13 @@ pub fn environment_proxy(scheme: &str) -> Option<String> {
     };
     let set = |name: &&str| options::env(name).is_some_and(|value| !value.is_empty());
     names.iter().find(|name| set(name)).map(|name| format!("the proxy that {name} names"))
+}
+
+/// What the environment exempts from its proxy, as it is written.
+#[must_use]
+pub fn exempt_from_proxy() -> Option<String> {
+    let set = |name: &str| options::env(name).filter(|value| !value.trim().is_empty());
+    ["NO_PROXY", "no_proxy"].into_iter().find_map(set)
 }
 
 /// Names the process's one provider of cryptography. Needed before any client is built.

@@ -116,7 +116,8 @@ impl<'de> Deserialize<'de> for Period {
 
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&humantime::format_duration(self.0).to_string().replace(' ', ""))
+        let text = humantime::format_duration(self.0).to_string();
+        f.write_str(&text.replace(' ', "").replace("days", "d").replace("day", "d"))
     }
 }
 

@@ -9,9 +9,9 @@ use super::{Admin, AdminError, LIMIT_MAX, plan_view};
 use crate::{
     config::Config,
     decide::rules::Rules,
-    failure::{Failure, FailureId},
+    failure::Failure,
     http::Chain,
-    store::FailureQuery,
+    store::{FailureSearch, Position},
     worker::{
         plan::{self, Plan},
         replay::{self, ToldThen},
@@ -20,6 +20,9 @@ use crate::{
 
 /// Failures that a replay reads at most: two weeks of a busy account.
 const REPLAY_FAILURES_MAX: usize = 100_000;
+
+/// No poll takes longer.
+const POLL_MAX: Duration = Duration::from_secs(3600);
 
 impl Admin {
     fn rules_of(text: &str) -> Result<Arc<Rules>, AdminError> {
@@ -72,21 +75,39 @@ impl Admin {
         }))
     }
 
+    /// What was recorded since then, in the order of recording. Reads from the newest back, so that
+    /// a long history costs nothing.
     async fn recorded_since(&self, since: Timestamp) -> Result<Vec<Failure>, AdminError> {
+        // Polls of several sources are recorded as they end, not as they were made.
+        let enough = since.saturating_sub(POLL_MAX).unwrap_or(Timestamp::MIN);
         let mut recorded = Vec::new();
-        let mut after = FailureId::default();
+        let mut from = Position::Below(u64::MAX);
         loop {
-            let query = FailureQuery { after, limit: LIMIT_MAX, ..FailureQuery::default() };
-            let page = self.worker.store.failures(query).await?;
-            let Some(last) = page.last() else { return Ok(recorded) };
-            after = last.id;
-            recorded.extend(page.into_iter().filter(|failure| since <= failure.first_seen_at));
+            let search = FailureSearch {
+                from,
+                source: None,
+                standing: None,
+                action: None,
+                server: None,
+                text: None,
+                limit: LIMIT_MAX,
+            };
+            let found = self.worker.store.search_failures(search).await?;
+            let older = found.items.last().is_some_and(|last| last.first_seen_at < enough);
+            let new = |failure: &Failure| since <= failure.first_seen_at;
+            recorded.extend(found.items.into_iter().filter(new));
             if REPLAY_FAILURES_MAX < recorded.len() {
                 return Err(AdminError::Invalid(format!(
                     "more than {REPLAY_FAILURES_MAX} failures were recorded in that time; replay less"
                 )));
             }
+            match found.rest {
+                Some(rest) if !older => from = Position::Below(rest),
+                _ => break,
+            }
         }
+        recorded.reverse();
+        Ok(recorded)
     }
 }
 

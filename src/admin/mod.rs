@@ -105,7 +105,9 @@ impl Admin {
 }
 
 fn unknown(failure: &str) -> AdminError {
-    AdminError::NotFound(format!("no failure `{failure}` is recorded"))
+    AdminError::NotFound(format!(
+        "no failure `{failure}` is recorded; `taskbell failure list` lists those that are"
+    ))
 }
 
 fn name(raw: Option<&str>) -> Result<Option<Name>, AdminError> {
@@ -214,7 +216,8 @@ impl Admin {
         }
         if let Some(missing) = wanted.iter().find(|id| !revived.contains(id)) {
             return Err(AdminError::NotFound(format!(
-                "delivery {missing} is unknown, delivered already, or being attempted"
+                "delivery {missing} is unknown, delivered already, or being attempted; \
+                 `taskbell delivery show {missing}` says which"
             )));
         }
         let due_now = revived.iter().map(|id| id.0).collect();

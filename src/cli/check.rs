@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     exit::Exit,
     store::{self, Store},
+    worker::budget,
 };
 
 /// `check`.
@@ -37,7 +38,10 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
         Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
     };
     let mut exit = Exit::Done;
-    for warning in &config.warnings {
+    let beyond = budget::beyond(&worker.sources, config.worker.host_limit);
+    let warnings = config.warnings.iter().map(ToString::to_string).chain(beyond);
+    let warnings: Vec<String> = warnings.collect();
+    for warning in &warnings {
         tracing::warn!(%warning, "the config deserves a look");
         if args.deny_warnings {
             exit = Exit::Failed;
@@ -45,7 +49,6 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
     }
     if !args.online {
         let (sources, sinks) = (worker.sources.len(), worker.lanes.len());
-        let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         return exit.max(match output {
             Output::Table => {
                 let sources = out::count(sources, "source", "sources");

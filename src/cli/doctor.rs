@@ -15,9 +15,9 @@ use crate::{
     app,
     config::{Config, ConfigError},
     exit::Exit,
-    http::environment_proxy,
+    http::{environment_proxy, exempt_from_proxy},
     store::{self, Store},
-    worker::Worker,
+    worker::{Worker, budget},
 };
 
 mod disk;
@@ -52,12 +52,23 @@ pub(super) async fn run(config: Result<&Config, &ConfigError>, output: Output) -
     disk::examine(&config.store.path, &mut findings).await;
     limits::examine(config, &mut findings);
     if let Some(proxy) = environment_proxy("https") {
-        let detail = format!("{proxy} is used unless NO_PROXY or a source's proxy says otherwise");
+        let not_for = match exempt_from_proxy() {
+            Some(hosts) => format!("but not for {hosts} (NO_PROXY), nor"),
+            None => "for all hosts, as NO_PROXY names none, but not".to_owned(),
+        };
+        let detail = format!("{proxy} is used, {not_for} where a source's proxy says otherwise");
         findings.push(Line::good(("host", "proxy"), detail), Exit::Done);
     }
     let Some(worker) = worker else { return findings.print(output, Some(&Value::Null)) };
+    for warning in budget::beyond(&worker.sources, config.worker.host_limit) {
+        findings.push(Line::new(("config", "warning"), Mark::Warning, warning, ""), Exit::Done);
+    }
     findings.go_online(&worker).await;
-    findings.print(output, Some(&policy(&worker)))
+    let policy = policy(&worker);
+    if !policy.is_null() {
+        not_in_policy(&worker).into_iter().for_each(|line| findings.push(line, Exit::Done));
+    }
+    findings.print(output, Some(&policy))
 }
 
 fn unusable(findings: &mut Findings, error: &ConfigError) {
@@ -69,6 +80,20 @@ fn unusable(findings: &mut Findings, error: &ConfigError) {
         "Correct the config; what depends on it was not looked at.",
     );
     findings.push(line, Exit::ConfigInvalid);
+}
+
+/// The sources whose actions the policy does not name, since nobody documents them.
+fn not_in_policy(worker: &Worker) -> Option<Line> {
+    let sources = worker.sources.iter().map(|watched| &watched.source);
+    let others = sources.filter(|source| source.actions().is_empty());
+    let others: Vec<String> =
+        others.map(|source| format!("{} ({})", source.info().name, source.info().kind)).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let detail =
+        format!("the policy below does not name what {} may have to do", others.join(", "));
+    Some(Line::good(("config", "policy"), detail))
 }
 
 /// The least-privilege policy for all sources, as the console's JSON editor takes it.

@@ -29,7 +29,7 @@ pub(super) enum SilenceCommand {
         #[arg(required = true, value_name = "MATCHER")]
         matchers: Vec<String>,
         /// How long, such as 2h
-        #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+        #[arg(long = "for", value_name = "TIME", value_parser = out::length)]
         length: Duration,
         /// Why, for those who wonder
         #[arg(long, value_name = "TEXT")]
@@ -126,7 +126,7 @@ pub(super) struct DeadArgs {
     #[arg(long, value_name = "NAME", add = complete::sinks())]
     sink: Option<String>,
     /// Only those that died within this time, such as 2h
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = out::length)]
     since: Option<Duration>,
     /// Change nothing; say how many
     #[arg(long)]

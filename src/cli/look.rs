@@ -173,15 +173,29 @@ pub(super) fn print(
     }
 }
 
+/// Whoever answers. A record that is made now holds nothing, which surprises whoever is in another
+/// folder than the daemon, so it is said.
+async fn open(config: &Config) -> Result<Client, ClientError> {
+    let path = &config.store.path;
+    let new = !path.exists();
+    let client = Client::open(config, "an admin command").await?;
+    if new {
+        out::note(&format!(
+            "note: no daemon runs on {}, and nothing was there: an empty record was made",
+            path.display()
+        ));
+    }
+    Ok(client)
+}
+
 /// Asks the daemon, or the store.
 pub(super) async fn ask(config: &Config, ask: Ask) -> Result<Value, ClientError> {
-    Client::open(config, "an admin command").await?.ask(ask).await
+    open(config).await?.ask(ask).await
 }
 
 /// The same for what takes long: a terminal sees how far it is.
 pub(super) async fn ask_long(config: &Config, what: &str, ask: Ask) -> Result<Value, ClientError> {
-    let client = wait::showing("opening the store", Client::open(config, "an admin command"));
-    let client = client.await?;
+    let client = wait::showing("opening the store", open(config)).await?;
     wait::following(what, || client.progress(), client.ask(ask)).await
 }
 

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// When to stop beginning new work
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = out::length)]
     deadline: Duration,
     /// Exit with 10 instead of 0 when new failures were told
     #[arg(long)]

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io::{self, IsTerminal as _, Write as _},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -59,6 +60,13 @@ pub(super) fn prompt(text: &str) {
     let mut stderr = io::stderr().lock();
     // Nobody reads it if standard error is gone.
     drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()));
+}
+
+/// A length of time on the command line.
+pub(super) fn length(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| {
+        "expected a length of time with its unit, such as \"30s\" or \"1d2h30m\"".to_owned()
+    })
 }
 
 /// So many of something, in words.

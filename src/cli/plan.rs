@@ -129,7 +129,7 @@ pub(super) enum ConfigCommand {
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
         /// How far back, of what was recorded
-        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = out::length)]
         replay: Duration,
     },
 }

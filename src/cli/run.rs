@@ -25,7 +25,7 @@ use crate::{
     failpoint,
     http::Chain,
     store::{Store, StoreError},
-    worker::{Worker, daemon::Daemon},
+    worker::{Worker, budget, daemon::Daemon},
 };
 
 /// What `systemctl status` shows after a reload that changed nothing.
@@ -87,6 +87,9 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
 
 async fn greet(config: &Config, worker: &Worker) {
     for warning in &config.warnings {
+        warn!(%warning, "the config deserves a look");
+    }
+    for warning in budget::beyond(&worker.sources, config.worker.host_limit) {
         warn!(%warning, "the config deserves a look");
     }
     info!(

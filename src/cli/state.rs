@@ -117,7 +117,8 @@ fn problems(value: &Value) -> Vec<&str> {
 
 async fn export(config: &Config, file: &Path, output: Output) -> Exit {
     if file.exists() {
-        let there = io::Error::new(io::ErrorKind::AlreadyExists, file.display().to_string());
+        let there = format!("{} is there already", file.display());
+        let there = io::Error::new(io::ErrorKind::AlreadyExists, there);
         return out::fail(&there, Some("name a file that is not there yet"), Exit::Usage);
     }
     let answer = match ask_long(config, "copying", Ask::Checkpoint).await {
@@ -126,6 +127,8 @@ async fn export(config: &Config, file: &Path, output: Output) -> Exit {
     };
     let from = answer.get("path").and_then(Value::as_str).unwrap_or_default();
     if let Err(error) = copy(Path::new(from), file) {
+        let error =
+            io::Error::new(error.kind(), format!("cannot write {}: {error}", file.display()));
         return out::fail(&error, Some(&format!("the copy is in {from}")), Exit::Failed);
     }
     // What was read back is what was written, not what should have been.
@@ -161,6 +164,12 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 
 async fn import(config: &Config, file: &Path, output: Output) -> Exit {
     let meter = Arc::new(Meter::default());
+    // A name that is mistyped says nothing about the store.
+    if let Err(error) = fs::File::open(file) {
+        let error =
+            io::Error::new(error.kind(), format!("cannot open {}: {error}", file.display()));
+        return out::fail(&error, Some("name what `taskbell state export` wrote"), Exit::Failed);
+    }
     let importing = app::import_store(config, file, Arc::clone(&meter));
     match wait::following("importing", async || meter.now(), importing).await {
         Ok(archived) => {

@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     secret_file: PathBuf,
     /// How far the time of the request may be from this clock
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = out::length)]
     tolerance: Duration,
 }
 

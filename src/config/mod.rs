@@ -321,12 +321,14 @@ impl Config {
         clock: &Arc<dyn Clock>,
         clients: &Clients,
     ) -> Result<Vec<Box<dyn source::Source>>, ConfigError> {
+        let shelf = source::Shelf::default();
         self.build("source", (&self.sources, |_, source| source.table), |source| {
             (source.kind.build)(source::Build {
                 name: source.name.clone(),
                 options: source.options.clone(),
                 clock: Arc::clone(clock),
                 clients: clients.clone(),
+                shelf: shelf.clone(),
             })
         })
     }

@@ -1,6 +1,10 @@
 //! Notices in Simplified Chinese.
 
+mod lead;
+
 use std::time::Duration;
+
+use lead::{fixed_lead, lead_of_failed};
 
 use super::{
     Zone, short,
@@ -13,10 +17,6 @@ use crate::{
     notice::{Count, Coverage, Notice, NoticeKind},
     task::Action,
 };
-
-mod lead;
-
-use lead::{fixed_lead, lead_of_failed};
 
 pub(super) struct Chinese;
 
@@ -416,7 +416,7 @@ impl Chinese {
 
 /// How many sources it is about, if those are several.
 fn sources(notice: &Notice) -> String {
-    notice.sources.as_ref().map_or_else(String::new, |all| format!(" {} 个监控源", all.count))
+    notice.sources.as_ref().map_or_else(String::new, |all| format!("{} 个监控源", all.count))
 }
 
 fn standing(count: u32) -> String {

@@ -5,7 +5,7 @@
 //! explicitly, everything is bounded, a redirect is not followed, and neither an error nor
 //! `Debug` shows what may be a secret. The next page is asked for at the same host or not at all.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -19,12 +19,13 @@ use self::{
     rows::{Page, Rows},
 };
 use super::{
-    Build, FaultClass, Kind, Source, SourceError,
+    Build, FaultClass, Finding, Kind, Source, SourceError,
     huawei::{
         client::{Ask, Client},
+        examine,
         fault::Fault,
         options as cloud,
-        walk::{LIMITS, Limits},
+        walk::{LIMITS, Limits, REQUESTS},
     },
 };
 use crate::{
@@ -107,7 +108,7 @@ impl Json {
             project: checked.project,
             page_size: 0,
             check_total: false,
-            credential: checked.who.credential,
+            shared: checked.who.shared,
             clients: checked.clients,
         };
         Ok(Self {
@@ -120,6 +121,33 @@ impl Json {
             rows: checked.rows,
             limits: LIMITS,
         })
+    }
+
+    /// A walk that has not begun.
+    fn walking<'s>(&self, sift: &'s mut Sift) -> Walking<'s> {
+        Walking {
+            sift,
+            other: BTreeSet::new(),
+            began: self.client.clock.now(),
+            pages: 0,
+            rows: 0,
+            totals: None,
+        }
+    }
+
+    /// What the first page holds, in words.
+    async fn first_page(&self) -> Result<String, Fault> {
+        let mut sift = Sift::new(Arc::default());
+        sift.begin_walk();
+        let mut walking = self.walking(&mut sift);
+        let target = self.paging.target((&self.path, &self.query), &Mark::Start, walking.began);
+        let (page, ..) = self.page(&mut walking, &target).await.map_err(Fault::last)?;
+        let total = page.total.map(|total| format!(" of {total}")).unwrap_or_default();
+        let other = match walking.other.len() {
+            0 => String::new(),
+            other => format!(", {other} of them no failures"),
+        };
+        Ok(format!("readable; its first page has {}{total} rows{other}", page.rows))
     }
 
     /// The page at `mark` with its headers, and how many of its rows this walk had not met,
@@ -233,15 +261,16 @@ impl Source for Json {
         self.client.origin()
     }
 
+    fn requests(&self) -> u32 {
+        if self.paging.ends_empty() { REQUESTS } else { 1 }
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        examine::examine_to(&self.client, self.first_page()).await
+    }
+
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
-        let mut walking = Walking {
-            sift,
-            other: BTreeSet::new(),
-            began: self.client.clock.now(),
-            pages: 0,
-            rows: 0,
-            totals: None,
-        };
+        let mut walking = self.walking(sift);
         let mut mark = Mark::Start;
         let mut seen = BTreeSet::from([mark.clone()]);
         let end = loop {

@@ -14,7 +14,7 @@ use super::{
         examine,
         options::{self, Service},
         project::Description,
-        walk::{LIMITS, Limits, List},
+        walk::{LIMITS, Limits, List, REQUESTS},
     },
 };
 use crate::{
@@ -97,6 +97,10 @@ impl Source for Kps {
 
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
         self.list.walk(&self.client, sift).await
+    }
+
+    fn requests(&self) -> u32 {
+        REQUESTS + if self.extras.stuck_after.is_some() { REQUESTS } else { 0 }
     }
 
     fn extras(&self) -> Extras {

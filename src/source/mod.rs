@@ -35,6 +35,7 @@ mod scalar;
 mod sdrs;
 
 pub use extras::{Extras, TaskFate, TaskId};
+pub use huawei::credential::Shelf;
 
 /// Every kind of source, in the order that help texts list them.
 pub const KINDS: &[&Kind] = &[&kps::KIND, &sdrs::KIND, &json::KIND];
@@ -69,6 +70,8 @@ pub struct Build {
     pub clock: Arc<dyn Clock>,
     /// The process's HTTP clients.
     pub clients: Clients,
+    /// The process's credentials.
+    pub shelf: Shelf,
 }
 
 impl fmt::Debug for Build {
@@ -108,6 +111,11 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// [`SourceError`] when a page could not be had. Rows handed over before that were listed
     /// all the same, and the caller may use them as a partial poll.
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError>;
+
+    /// Requests that a poll makes if the list is short: what is reckoned with before the first one.
+    fn requests(&self) -> u32 {
+        1
+    }
 
     /// Goes the way to the list step by step and reads its beginning, for an operator who wants
     /// to know what is wrong. Ends where it cannot go on.

@@ -17,7 +17,7 @@ use super::{
         examine,
         options::{self, Service, is_project_id},
         project::Description,
-        walk::{LIMITS, List},
+        walk::{LIMITS, List, REQUESTS},
     },
 };
 use crate::{
@@ -164,6 +164,10 @@ impl Source for Sdrs {
 
     async fn walk(&self, sift: &mut Sift) -> Result<Walk, SourceError> {
         self.list.walk(&self.client, sift).await
+    }
+
+    fn requests(&self) -> u32 {
+        REQUESTS
     }
 
     async fn examine(&self) -> Vec<Finding> {

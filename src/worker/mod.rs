@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub mod after;
+pub mod budget;
 pub mod cleanup;
 pub mod daemon;
 pub mod deliver;

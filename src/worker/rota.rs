@@ -10,14 +10,14 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex as Lock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    sync::{Mutex as Turn, Semaphore},
+    sync::{Mutex, MutexGuard, Semaphore},
     task::JoinSet,
     time::Instant,
 };
@@ -38,7 +38,7 @@ const SPREAD_EACH: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     places: Arc<Semaphore>,
-    hosts: Arc<Mutex<BTreeMap<String, Arc<Host>>>>,
+    hosts: Arc<Lock<BTreeMap<String, Arc<Host>>>>,
 }
 
 /// One host, as its polls see it.
@@ -47,7 +47,7 @@ struct Host {
     /// The last poll found nobody there.
     silent: AtomicBool,
     /// Who asks a silent host.
-    turn: Turn<()>,
+    turn: Mutex<()>,
 }
 
 impl Places {
@@ -67,16 +67,20 @@ impl Places {
         worker: &Worker,
     ) -> Result<Polled, StoreError> {
         let host = self.host(watched.source.origin());
-        let mut turn = None;
-        if let Some(host) = host.as_deref().filter(|host| host.is_silent()) {
-            let waited = host.turn.lock().await;
-            // Once it speaks again, those that waited for a turn need not go on one by one.
-            turn = host.is_silent().then_some(waited);
-        }
-        let _place = self.places.acquire().await;
+        let (turn, _place) = loop {
+            let turn = match &host {
+                Some(host) => host.turn().await,
+                None => None,
+            };
+            let place = self.places.acquire().await;
+            // It may have fallen silent while this one waited for its place.
+            if turn.is_some() || !host.as_deref().is_some_and(Host::is_silent) {
+                break (turn, place);
+            }
+        };
         let polled = poll(watched, (&worker.store, &worker.clock), &worker.rules).await?;
         if let Some(host) = &host {
-            host.silent.store(polled.fault.is_some_and(is_silence), Ordering::Relaxed);
+            host.heard(polled.fault);
         }
         drop(turn);
         Ok(polled)
@@ -97,6 +101,21 @@ impl Places {
 impl Host {
     fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a turn at a silent host. `None`: it speaks, so nobody needs one.
+    async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        if !self.is_silent() {
+            return None;
+        }
+        let turn = self.turn.lock().await;
+        // Once it speaks again, those that waited need not go on one by one.
+        self.is_silent().then_some(turn)
+    }
+
+    /// Takes note of what a poll came to.
+    fn heard(&self, fault: Option<FaultClass>) {
+        self.silent.store(fault.is_some_and(is_silence), Ordering::Relaxed);
     }
 }
 
@@ -214,6 +233,57 @@ mod tests {
         let name = |nth: usize| Name::parse(&format!("prod.cn-north-4.{nth:032x}")).unwrap();
         let interval = Duration::from_secs(interval);
         (0..count).map(|nth| phase(&name(nth), interval, count).as_millis()).collect()
+    }
+
+    /// Whether it still waits.
+    async fn waits<T>(work: &mut (impl Future<Output = T> + Unpin)) -> bool {
+        tokio::select! {
+            biased;
+            _ = work => false,
+            () = std::future::ready(()) => true,
+        }
+    }
+
+    #[test]
+    fn a_host_is_silent_if_nobody_was_there_to_answer() {
+        use FaultClass::{Dns, Network, Timeout, Tls};
+        let host = Host::default();
+        for class in FaultClass::ALL {
+            host.heard(Some(class));
+            let expected = matches!(class, Timeout | Network | Dns | Tls);
+            assert_eq!(host.is_silent(), expected, "{class:?}");
+            host.heard(None);
+            assert!(!host.is_silent(), "{class:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_host_is_asked_by_one_at_a_time_until_it_speaks() {
+        let host = Host::default();
+        assert!(host.turn().await.is_none(), "it speaks until somebody finds that it does not");
+        host.heard(Some(FaultClass::Timeout));
+        let first = host.turn().await;
+        assert!(first.is_some());
+        let (mut second, mut third) = (Box::pin(host.turn()), Box::pin(host.turn()));
+        assert!(waits(&mut second).await && waits(&mut third).await);
+        drop(first);
+        let second = second.await;
+        assert!(second.is_some() && waits(&mut third).await);
+        // The second was answered: the third needs no turn, and neither do those behind it.
+        host.heard(None);
+        assert!(waits(&mut third).await);
+        drop(second);
+        assert!(third.await.is_none());
+        assert!(host.turn().await.is_none());
+    }
+
+    #[test]
+    fn hosts_do_not_wait_for_one_another() {
+        let places = Places::new(1);
+        let host = |origin| places.host(origin).unwrap();
+        host("https://a").heard(Some(FaultClass::Dns));
+        assert!(host("https://a").is_silent() && !host("https://b").is_silent());
+        assert!(places.host("").is_none(), "who shares with nobody waits for nobody");
     }
 
     #[test]

@@ -237,3 +237,19 @@ fn only_secrets_that_others_can_read_draw_a_warning() {
         assert_eq!(config.warnings.len(), warnings, "{mode:o}: {:?}", config.warnings);
     }
 }
+
+#[test]
+fn what_only_one_kind_can_do_is_refused_by_the_others_with_the_reason() {
+    for kind in ["sdrs", "json"] {
+        for keys in ["verify_cleared = true", "stuck_after = '30m'", "cleanup = { after = '7d' }"] {
+            let text = MINIMAL.replace("kind = \"kps\"", &format!("kind = \"{kind}\"\n{keys}"));
+            let error = Config::parse(&text, Path::new("config.toml")).unwrap_err().to_string();
+            let key = keys.split(' ').next().unwrap();
+            let expected = format!(
+                "source.simulator.{key}: has no effect: only a source of kind `kps` has it, not one \
+                 of `{kind}`"
+            );
+            assert!(error.contains(&expected), "{error}");
+        }
+    }
+}

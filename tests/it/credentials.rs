@@ -4,6 +4,7 @@
 
 mod refused;
 mod renewed;
+mod shared;
 mod way;
 
 use std::{
@@ -96,6 +97,25 @@ impl Cloud {
         config.build_sources(&clock, &Clients::default()).unwrap().remove(0)
     }
 
+    /// The sources of tables, each with its kind, its key for projects and its `auth`.
+    fn sources(&self, tables: &[(&str, &str, &str)]) -> Vec<Box<dyn Source>> {
+        let url = self.sim.url();
+        let table = |(nth, (kind, keys, auth)): (usize, &(&str, &str, &str))| {
+            format!(
+                "[[source]]\nname = 's{nth}'\nkind = '{kind}'\nregion = 'cn-north-4'\n\
+                 endpoint = '{url}'\niam_endpoint = '{url}'\n{keys}\nauth = {{ {auth} }}\n"
+            )
+        };
+        let tables: String = tables.iter().enumerate().map(table).collect();
+        let text = format!(
+            "{tables}[[sink]]\nname = 'log'\nkind = 'file'\npath = '/dev/null'\n\
+             [[route]]\nto = ['log']\n"
+        );
+        let config = Config::parse(&text, Path::new("test.toml")).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(self.hand.clone());
+        config.build_sources(&clock, &Clients::default()).unwrap()
+    }
+
     /// Requests of a kind that were answered.
     fn count(&self, on: On) -> u64 {
         self.sim.counts().get(&on).copied().unwrap_or_default()
@@ -105,6 +125,31 @@ impl Cloud {
     fn answered(&self, status: u16) -> usize {
         self.sim.requests().iter().filter(|request| request.status == status).count()
     }
+}
+
+/// `projects = […]` of the first so many that the simulator makes of the reference one.
+fn projects(count: u128) -> String {
+    let first = u128::from_str_radix(PROJECT, 16).unwrap();
+    let ids: Vec<_> = (0..count).map(|nth| format!("{:032x}", first + nth)).collect();
+    format!("projects = {ids:?}")
+}
+
+/// Waits for all at the same time.
+async fn futures_of<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut waiting: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        for (one, done) in waiting.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let std::task::Poll::Ready(value) = one.as_mut().poll(context) {
+                *done = Some(value);
+            }
+        }
+        match waiting.iter().all(|(_, done)| done.is_some()) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 /// How many failures a walk found.

@@ -175,6 +175,52 @@ async fn tables_stand_for_sources_of_both_kinds_that_do_not_hurt_each_other() {
     }
 }
 
+/// A host that takes connections and never says a word. For each connection, how many were open.
+async fn silent_host() -> (SocketAddr, Arc<std::sync::Mutex<Vec<usize>>>) {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (counts, open) = (Arc::clone(&seen), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (counts, open) = (Arc::clone(&counts), Arc::clone(&open));
+            tokio::spawn(async move {
+                use std::sync::atomic::Ordering::SeqCst;
+                open.fetch_add(1, SeqCst);
+                // Until the end of the one before is known here, too.
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                counts.lock().unwrap().push(open.load(SeqCst));
+                drop(tokio::io::copy(&mut stream, &mut tokio::io::sink()).await);
+                open.fetch_sub(1, SeqCst);
+            });
+        }
+    });
+    (address, seen)
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_answer_is_asked_by_one_source_at_a_time() {
+    let stage = Stage::of(Scenario::demo(), "", "wait = \"0s\"").await;
+    let (address, seen) = silent_host().await;
+    let projects: Vec<String> = (0..8).map(project).collect();
+    let silent = format!(
+        "[worker]\npoll_concurrency = 4\n[[source]]\nname = \"silent\"\nkind = \"kps\"\n\
+         endpoint = \"http://{address}\"\nprojects = {projects:?}\ninterval = \"1s\"\n\
+         timeout = \"1s\"\nauth = {{ kind = \"token\", token = \"t\" }}\n[[source]]\n"
+    );
+    stage.edit("[[source]]", &silent);
+    assert_eq!(stage.run(&["once"]).await.status.code(), Some(69));
+    let counts = seen.lock().unwrap().clone();
+    assert_eq!(counts.len(), 8, "each is asked: {counts:?}");
+    assert_eq!(counts[4..], [1, 1, 1, 1], "{counts:?}");
+    // The one at another host was polled all the same.
+    let listed = stage.run(&["-o", "json", "source", "list"]).await;
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&listed.stdout).unwrap();
+    let seen: Vec<_> = rows.iter().filter(|row| row["state"] == "seen").collect();
+    assert_eq!(seen.len(), 1, "{rows:?}");
+    assert_eq!(seen[0]["name"], "cloud");
+}
+
 #[tokio::test]
 async fn a_host_that_has_had_enough_is_left_alone_by_all_of_its_sources() {
     let scenario = Scenario::parse("[[project]]\ncount = 8\n").unwrap();

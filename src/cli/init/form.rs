@@ -10,6 +10,9 @@ use crate::{sink, source};
 const OFFERED: [&str; 7] =
     ["region", "project_id", "url", "username", "channel", "keyword", "chat_id"];
 
+/// May hold a password, and is wanted by few: the environment's is taken anyway.
+const PROXY: &str = "proxy";
+
 /// Deepest table within a table. The config has one, `auth`.
 const DEPTH_MAX: usize = 3;
 
@@ -108,9 +111,9 @@ impl Form {
         let (keys, choices) = read(schema, schema, "", true, 0);
         form.keys = keys;
         form.choices = choices;
-        // The region first, since ids and credentials depend on it; then what is required; within
-        // that, the order of the schema.
-        form.keys.sort_by_key(|key| (key.path != "region", !key.required));
+        // The region first, since ids and credentials depend on it; then what is required; then the
+        // address, with which most chats need nothing else; within that, the order of the schema.
+        form.keys.sort_by_key(|key| (key.path != "region", !key.required, key.path != "url"));
         form
     }
 
@@ -144,7 +147,8 @@ fn read(
             continue;
         }
         let Some(form) = form_of(root, schema) else { continue };
-        let asked = required || form == Spelling::Secret || OFFERED.contains(&name.as_str());
+        let secret = form == Spelling::Secret && name != PROXY;
+        let asked = required || secret || OFFERED.contains(&name.as_str());
         keys.push(Key { path, about: about(property, schema), form, required, asked });
     }
     (keys, choices)

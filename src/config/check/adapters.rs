@@ -20,6 +20,9 @@ use crate::{
     sink, source,
 };
 
+/// Keys that need more of a service than its list, which the service of one kind has.
+const ONLY_KPS: [&str; 3] = ["verify_cleared", "stuck_after", "cleanup"];
+
 /// What [`RawSource`] holds. Other keys are the kind's own.
 pub(in crate::config) const SOURCE_KEYS: Shared = &[
     "name",
@@ -202,9 +205,15 @@ impl Check {
         let Some(known) = known else { return own };
         let known: Vec<_> = known.iter().map(String::as_str).collect();
         let unknown: Vec<_> = own.keys().filter(|key| !known.contains(&key.as_str())).collect();
-        let problems = unknown
-            .into_iter()
-            .map(|key| self.places.problem(&join(path, key), &options::unknown_key(&known, key)));
+        let problems = unknown.into_iter().map(|key| {
+            let only = ONLY_KPS.contains(&key.as_str()) && shared == SOURCE_KEYS;
+            let problem = if only {
+                format!("has no effect: only a source of kind `kps` has it, not one of `{name}`")
+            } else {
+                options::unknown_key(&known, key)
+            };
+            self.places.problem(&join(path, key), &problem)
+        });
         self.problems.extend(problems);
         own
     }

@@ -34,10 +34,10 @@ fn a_value_out_of_range_is_named_with_the_range() {
         ("store", "retention = \"1m\"", "retention", "1h and 10years"),
         ("worker", "poll_concurrency = 0", "poll_concurrency", "1 and 256"),
         ("worker", "shutdown_grace = \"6m\"", "shutdown_grace", "0s and 5m"),
-        ("delivery", "max_age = \"0s\"", "max_age", "1s and 30days"),
-        ("delivery", "slow_lane = \"2d\"", "slow_lane", "100ms and 1day"),
-        ("delivery", "retry_after_max = \"2d\"", "retry_after_max", "0s and 1day"),
-        ("delivery", "backoff = [\"1s\", \"1ms\"]", "backoff[1]", "100ms and 1day"),
+        ("delivery", "max_age = \"0s\"", "max_age", "1s and 30d"),
+        ("delivery", "slow_lane = \"2d\"", "slow_lane", "100ms and 1d"),
+        ("delivery", "retry_after_max = \"2d\"", "retry_after_max", "0s and 1d"),
+        ("delivery", "backoff = [\"1s\", \"1ms\"]", "backoff[1]", "100ms and 1d"),
     ] {
         check(
             "",

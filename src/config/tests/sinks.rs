@@ -64,7 +64,7 @@ fn what_keeps_something_open_is_told_what_cleared() {
 #[test]
 fn each_mistake_in_a_limit_or_a_storm_is_named() {
     const LIMIT: &str = "so many notices in a time, such as \"10/10m\", or \"none\"";
-    let range = "must be between 1 and 1000 notices in 1s to 1day".to_owned();
+    let range = "must be between 1 and 1000 notices in 1s to 1d".to_owned();
     let shape = |text: &str| format!("invalid value: string \"{text}\", expected {LIMIT}");
     for (value, problem) in [
         ("\"0/10m\"", range.clone()),
@@ -86,8 +86,8 @@ fn each_mistake_in_a_limit_or_a_storm_is_named() {
     for (value, key, problem) in [
         ("{ threshold = 0 }", ".threshold", "must be between 1 and 100000"),
         ("{ threshold = 100001 }", ".threshold", "must be between 1 and 100000"),
-        ("{ update = \"999ms\" }", ".update", "must be between 1s and 1day"),
-        ("{ update = \"2d\" }", ".update", "must be between 1s and 1day"),
+        ("{ update = \"999ms\" }", ".update", "must be between 1s and 1d"),
+        ("{ update = \"2d\" }", ".update", "must be between 1s and 1d"),
         ("{ treshold = 5 }", ".treshold", "is not a known key; did you mean `threshold`?"),
         (
             "{ threshold = \"5\" }",
@@ -115,8 +115,8 @@ fn each_mistake_in_a_fallback_is_named() {
         ("fallback = [\"opps\"]", "fallback[0]: `opps` is not a sink; did you mean `ops`?"),
         ("fallback = [\"ops\"]", "fallback[0]: is the sink itself; name another one"),
         ("fallback = \"mail\"", "fallback: invalid type: string \"mail\", expected a list"),
-        ("fallback_after = \"0s\"", "fallback_after: must be between 1s and 1day"),
-        ("fallback_after = \"25h\"", "fallback_after: must be between 1s and 1day"),
+        ("fallback_after = \"0s\"", "fallback_after: must be between 1s and 1d"),
+        ("fallback_after = \"25h\"", "fallback_after: must be between 1s and 1d"),
     ] {
         check(
             SINK_KIND,

@@ -206,10 +206,10 @@ fn digests_that_are_wrong_are_refused_with_what_is_right() {
 fn reminders_that_are_wrong_are_refused_with_what_is_right() {
     let factor = "remind.factor: must be between 1 and 10, with at most two decimals";
     for (remind, expected) in [
-        ("{ first = \"500ms\" }", "remind.first: must be between 1s and 30days"),
-        ("{ max = \"31d\" }", "remind.max: must be between 1s and 30days"),
+        ("{ first = \"500ms\" }", "remind.first: must be between 1s and 30d"),
+        ("{ max = \"31d\" }", "remind.max: must be between 1s and 30d"),
         ("{ max = \"3h\" }", "remind.max: must be at least `first`, 4h"),
-        ("{ first = \"2d\" }", "remind.max: must be at least `first`, 2days"),
+        ("{ first = \"2d\" }", "remind.max: must be at least `first`, 2d"),
         ("{ factor = 0.99 }", factor),
         ("{ factor = 11 }", factor),
         ("{ factor = 1.125 }", factor),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     delivery::{DeliveryId, Hold},
-    failure::{FailureId, Origin},
+    failure::FailureId,
     name::Name,
     notice::{Coverage, NoticeId, NoticeKind},
     task::Row,
@@ -14,9 +14,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn failure() -> Failure {
-    let task = Row { task_id: Some("t".into()), ..Row::default() }.to_task();
-    let recorded = Failure::of_task(Name::parse("prod").unwrap(), task, at(0));
-    Failure { id: FailureId(1), origin: Origin::New, ..recorded }
+    Failure::example(1, &Row { task_id: Some("t".into()), ..Row::default() }, at(0))
 }
 
 fn delivery(kind: NoticeKind, state: DeliveryState) -> Delivery {

@@ -12,7 +12,6 @@ use crate::{
         silence::Silences,
         window::Window,
     },
-    failure::Origin,
     silence::{OnExpire, Silence},
     task::Row,
 };
@@ -32,19 +31,7 @@ fn failure(number: u64, action: &str) -> Failure {
         operate_type: Some(format!("FAILED_{action}").into()),
         ..Row::default()
     };
-    Failure {
-        id: FailureId(number),
-        source: name("prod"),
-        task: row.to_task(),
-        generation: 1,
-        episode: 0,
-        origin: Origin::New,
-        occurrences_24h: 1,
-        first_seen_at: at(0),
-        cleared_at: None,
-        changed: None,
-        ending: None,
-    }
+    Failure::example(number, &row, at(0))
 }
 
 fn failed(failures: Vec<Failure>) -> Vec<Seeded> {

@@ -27,19 +27,7 @@ fn failure(number: u64, server: &str) -> Failure {
         server_name: Some(server.into()),
         ..Row::default()
     };
-    Failure {
-        id: FailureId(number),
-        source: name("prod"),
-        task: row.to_task(),
-        generation: 1,
-        episode: 0,
-        occurrences_24h: 1,
-        origin: Origin::New,
-        first_seen_at: at(0),
-        cleared_at: None,
-        changed: None,
-        ending: None,
-    }
+    Failure::example(number, &row, at(0))
 }
 
 fn failed(number: u64, failures: Vec<Failure>) -> Seeded {

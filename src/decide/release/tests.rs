@@ -7,7 +7,6 @@ use crate::{
         rules::{Limit, SinkRules},
     },
     delivery::DeliveryState,
-    failure::{FailureId, Origin},
     silence::Silence,
     task::Row,
 };
@@ -166,19 +165,7 @@ fn failure(number: u64, action: &str, cleared: Option<i64>) -> Failure {
         operate_type: Some(format!("FAILED_{action}").into()),
         ..Row::default()
     };
-    Failure {
-        id: FailureId(number),
-        source: name("prod"),
-        task: row.to_task(),
-        generation: 1,
-        episode: 0,
-        origin: Origin::New,
-        occurrences_24h: 1,
-        first_seen_at: at(0),
-        cleared_at: cleared.map(at),
-        changed: None,
-        ending: None,
-    }
+    Failure { cleared_at: cleared.map(at), ..Failure::example(number, &row, at(0)) }
 }
 
 /// Folds failures 1 (stands), 2 (cleared) and 3 (a bind, which stands) and says who is where.

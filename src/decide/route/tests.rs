@@ -1,33 +1,18 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::{
-    failure::{FailureId, Origin},
-    task::Row,
-};
+use crate::task::Row;
 
 fn failure() -> Failure {
-    Failure {
-        id: FailureId(1),
-        source: Name::parse("prod").unwrap(),
-        task: Row {
-            task_id: Some("t-1".into()),
-            operate_type: Some("FAILED_RESET".into()),
-            error_message: Some("Update public key error".into()),
-            server_name: Some("web-01".into()),
-            labels: vec![("dag", "billing".into()), ("zone", "own".into())],
-            ..Row::default()
-        }
-        .to_task(),
-        generation: 1,
-        episode: 0,
-        occurrences_24h: 1,
-        origin: Origin::New,
-        first_seen_at: Timestamp::UNIX_EPOCH,
-        cleared_at: None,
-        changed: None,
-        ending: None,
-    }
+    let row = Row {
+        task_id: Some("t-1".into()),
+        operate_type: Some("FAILED_RESET".into()),
+        error_message: Some("Update public key error".into()),
+        server_name: Some("web-01".into()),
+        labels: vec![("dag", "billing".into()), ("zone", "own".into())],
+        ..Row::default()
+    };
+    Failure::example(1, &row, Timestamp::UNIX_EPOCH)
 }
 
 fn with_subject<T>(f: impl FnOnce(&Subject<'_>) -> T) -> T {

@@ -2,26 +2,11 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    failure::{FailureId, Origin},
-    name::Name,
-    task::Row,
-};
+use crate::{name::Name, task::Row};
 
 fn failure(source: &str, row: &Row<'_>) -> Failure {
-    Failure {
-        id: FailureId(1),
-        source: Name::parse(source).unwrap(),
-        task: row.to_task(),
-        generation: 1,
-        episode: 0,
-        origin: Origin::New,
-        occurrences_24h: 1,
-        first_seen_at: Timestamp::UNIX_EPOCH,
-        cleared_at: None,
-        changed: None,
-        ending: None,
-    }
+    let source = Name::parse(source).unwrap();
+    Failure { source, ..Failure::example(1, row, Timestamp::UNIX_EPOCH) }
 }
 
 fn on(server: &str) -> Failure {

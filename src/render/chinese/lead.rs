@@ -1,10 +1,12 @@
-//! First sentences.
+//! First sentences that need no figures of the speech's own.
 
-use super::super::{
-    Zone,
-    speech::{began, cleared_untold},
+use crate::{
+    notice::{Notice, NoticeKind},
+    render::{
+        Zone,
+        speech::{began, cleared_untold},
+    },
 };
-use crate::notice::{Notice, NoticeKind};
 
 /// What needs no figures.
 pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
@@ -37,7 +39,7 @@ pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
     }
 }
 
-/// That tasks failed, and what of them is over already.
+/// What follows the headline of failures.
 pub(super) fn lead_of_failed(notice: &Notice, zone: &Zone) -> String {
     let late = cleared_untold(notice);
     if let ([one], Some(cleared)) =

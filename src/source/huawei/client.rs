@@ -4,10 +4,7 @@
 //! within seconds, above all a refused credential, ends it at once; the next poll is the next
 //! try.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{
     Method,
@@ -17,12 +14,11 @@ use tracing::debug;
 use url::Url;
 
 use super::{
-    credential::Credential,
+    credential::Shared,
     fault::{self, Fault, Refusal},
     identity::{Call, Identity},
     options::Checked,
     project::Project,
-    strikes::Strikes,
 };
 use crate::{
     clock::Clock,
@@ -96,9 +92,8 @@ pub(in crate::source) struct Client {
     /// Scheme, host and port of the endpoint.
     pub(super) origin: String,
     pub(super) project: Project,
-    pub(super) credential: Box<dyn Credential>,
+    pub(super) shared: Shared,
     pub(super) clients: Clients,
-    strikes: Mutex<Strikes>,
     dress: Dress,
     /// That of the host, shared with other sources.
     pace: Option<Arc<Pace>>,
@@ -133,9 +128,8 @@ impl Client {
             patience: PATIENCE,
             endpoint: checked.endpoint,
             project: checked.project,
-            credential: checked.credential,
+            shared: checked.shared,
             clients: checked.clients,
-            strikes: Mutex::default(),
             dress: Dress::default(),
             pace,
             origin,
@@ -201,13 +195,13 @@ impl Client {
         &self,
         ask: &Ask<'_>,
     ) -> Result<(HeaderMap, Vec<u8>), Fault> {
-        let identity = self.credential.identity().await?;
+        let identity = self.shared.credential.identity().await?;
         let now = self.clock.now();
-        self.strikes(|strikes| strikes.check(&identity, now))?;
+        let _turn = self.shared.may_show(&identity, now).await?;
         let first = self.exchange(ask, &identity).await;
         let (identity, answer) = match first {
             Err(fault) if fault.is_refused_identity() => {
-                match self.credential.renew(&identity).await? {
+                match self.shared.credential.renew(&identity).await? {
                     None => (identity, Err(fault)),
                     Some(other) => {
                         let second = self.exchange(ask, &other).await;
@@ -217,12 +211,8 @@ impl Client {
             }
             other => (identity, other),
         };
-        self.strikes(|strikes| strikes.note(&identity, answer.as_ref().err(), now));
+        self.shared.note(&identity, answer.as_ref().err(), now);
         answer
-    }
-
-    fn strikes<T>(&self, f: impl FnOnce(&mut Strikes) -> T) -> T {
-        f(&mut self.strikes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Asks as `identity`.
@@ -293,7 +283,7 @@ impl Client {
 
     /// `code: message` of an answer that says "200" and means something else.
     pub(in crate::source) async fn quote(&self, body: &[u8]) -> Option<String> {
-        let identity = self.credential.identity().await.ok()?;
+        let identity = self.shared.credential.identity().await.ok()?;
         fault::quote(body, &self.secrets(&identity))
     }
 

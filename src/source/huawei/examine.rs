@@ -34,6 +34,19 @@ const GREETING_BYTES_MAX: usize = 64 * 1024;
 
 /// The way to `list`, as far as it goes.
 pub(in crate::source) async fn examine(client: &Client, list: &List) -> Vec<Finding> {
+    let first = async {
+        let page = list.first_page(client).await?;
+        let total = page.total.map(|total| format!(" of {total}")).unwrap_or_default();
+        Ok(format!("readable; its first page has {}{total} rows", page.rows))
+    };
+    examine_to(client, first).await
+}
+
+/// The way to a list whose `first` page is read last, which says what it found there.
+pub(in crate::source) async fn examine_to(
+    client: &Client,
+    first: impl Future<Output = Result<String, Fault>>,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(unknown_region(&client.region));
     match client.clients.proxy_of(&client.endpoint) {
@@ -47,7 +60,7 @@ pub(in crate::source) async fn examine(client: &Client, list: &List) -> Vec<Find
     if ends(&found) {
         return found;
     }
-    log_in_and_read(client, list, &mut found).await;
+    log_in_and_read(client, first, &mut found).await;
     found
 }
 
@@ -122,8 +135,12 @@ async fn reach(client: &Client, found: &mut Vec<Finding>) {
     }
 }
 
-async fn log_in_and_read(client: &Client, list: &List, found: &mut Vec<Finding>) {
-    let identity = match client.credential.identity().await {
+async fn log_in_and_read(
+    client: &Client,
+    first: impl Future<Output = Result<String, Fault>>,
+    found: &mut Vec<Finding>,
+) {
+    let identity = match client.shared.credential.identity().await {
         Ok(identity) => identity,
         Err(fault) => return found.push(Finding::of("identity", Err(fault.error))),
     };
@@ -134,12 +151,8 @@ async fn log_in_and_read(client: &Client, list: &List, found: &mut Vec<Finding>)
             Err(fault) => return found.push(Finding::of("project", Err(fault.error))),
         }
     }
-    match list.first_page(client).await {
-        Ok(page) => {
-            let total = page.total.map(|total| format!(" of {total}")).unwrap_or_default();
-            let detail = format!("readable; its first page has {}{total} rows", page.rows);
-            found.push(Finding::of("list", Ok(detail)));
-        }
+    match first.await {
+        Ok(detail) => found.push(Finding::of("list", Ok(detail))),
         Err(fault) => {
             let doubt = match fault.error.class {
                 FaultClass::Permission | FaultClass::NotInRegion => {

@@ -83,6 +83,11 @@ struct Ask<'a> {
 }
 
 impl Iam {
+    /// Scheme, host and port.
+    pub(in crate::source) fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The service at `url`.
     pub(in crate::source) fn new(url: Url, clients: Clients, clock: Arc<dyn Clock>) -> Self {
         let origin = http::origin(&url);

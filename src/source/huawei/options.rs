@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    credential::{self, Auth, Credential, Setting},
+    credential::{self, Auth, Setting, Shared, Way, realm},
     endpoint,
     iam::Iam,
     project::{Description, Project},
@@ -91,7 +91,7 @@ pub(in crate::source) struct Checked {
     pub(in crate::source) project: Project,
     pub(in crate::source) page_size: u32,
     pub(in crate::source) check_total: bool,
-    pub(in crate::source) credential: Box<dyn Credential>,
+    pub(in crate::source) shared: Shared,
     pub(in crate::source) clients: Clients,
 }
 
@@ -116,6 +116,7 @@ pub(in crate::source) fn check(
     build: &mut Build,
     service: Service,
 ) -> Result<Checked, OptionError> {
+    let way = Way::of(&build.options);
     let raw: Options = options::parse(std::mem::take(&mut build.options))?;
     let region = raw.region.clone().unwrap_or_default();
     let (ours, iam) = places(&raw, service)?;
@@ -136,15 +137,18 @@ pub(in crate::source) fn check(
         iam,
         region: region.clone(),
         project_id: raw.project_id.clone(),
+        realm: realm(&ours),
+        way,
+        shelf: build.shelf.clone(),
     };
-    let credential = credential::build(raw.auth, &setting)?;
+    let shared = credential::build(raw.auth, &setting)?;
     Ok(Checked {
         project: Project::new(raw.project_id, &setting)?,
         region,
         endpoint: ours,
         page_size: raw.page_size,
         check_total: raw.check_total,
-        credential,
+        shared,
         clients,
     })
 }
@@ -217,7 +221,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::clock::FixedClock;
+    use crate::{clock::FixedClock, source::Shelf};
 
     const KMS: Service = Service { host: "kms" };
 
@@ -227,6 +231,7 @@ mod tests {
             options: table.parse().unwrap(),
             clock: Arc::new(FixedClock(Timestamp::UNIX_EPOCH)),
             clients: Clients::default(),
+            shelf: Shelf::default(),
         };
         check(&mut build, KMS)
     }

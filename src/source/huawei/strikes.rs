@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug, Default)]
 pub(super) struct Strikes {
     last: Option<Strike>,
+    /// The identity that the cloud took last.
+    taken: Option<Arc<Identity>>,
 }
 
 #[derive(Debug)]
@@ -52,15 +54,22 @@ impl Strikes {
         Err(Fault::last(SourceError::new(crate::source::FaultClass::Auth, what)))
     }
 
+    /// Whether the cloud took `identity` when it was last shown.
+    pub(super) fn was_taken(&self, identity: &Arc<Identity>) -> bool {
+        self.taken.as_ref().is_some_and(|taken| taken == identity)
+    }
+
     /// Notes what came of showing `identity`.
     pub(super) fn note(&mut self, identity: &Arc<Identity>, fault: Option<&Fault>, now: Timestamp) {
         let Some(fault) = fault else {
             self.last = None;
+            self.taken = Some(Arc::clone(identity));
             return;
         };
         if !fault.is_refused_identity() {
             return;
         }
+        self.taken = None;
         let same = self.last.as_ref().filter(|last| last.identity == *identity);
         let count = same.map_or(0, |last| last.count) + 1;
         let what = fault.error.what.clone();

@@ -29,6 +29,9 @@ pub(in crate::source) struct Limits {
     pub(in crate::source) page_bytes: usize,
 }
 
+/// Requests of a walk over one page: that page, and the empty one that is the end.
+pub(in crate::source) const REQUESTS: u32 = 2;
+
 pub(in crate::source) const LIMITS: Limits = Limits {
     // Enough for all rows from a service that gives 50 at a time.
     pages: 4_096,

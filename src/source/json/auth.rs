@@ -13,7 +13,7 @@ use crate::{
     secret::Secret,
     source::huawei::{
         client::Dress,
-        credential::{self, Auth, Credential, Setting},
+        credential::{self, Auth, Setting, Shared},
     },
 };
 
@@ -98,7 +98,7 @@ impl JsonSchema for AnyAuth {
 pub(super) struct Who {
     pub(super) dress: Dress,
     /// Nobody's, unless the list is the cloud's.
-    pub(super) credential: Box<dyn Credential>,
+    pub(super) shared: Shared,
     /// Whether requests are signed for a project of the cloud.
     pub(super) is_cloud: bool,
 }
@@ -116,7 +116,7 @@ impl Who {
         (setting, shy): (&Setting, Vec<Secret>),
     ) -> Result<Self, OptionError> {
         let dress = Dress { who: "the service", headers: HeaderMap::new(), secrets: shy };
-        let mut who = Self { dress, credential: credential::nobody(), is_cloud: false };
+        let mut who = Self { dress, shared: Shared::new(credential::nobody()), is_cloud: false };
         for (name, value) in headers {
             let path = format!("headers.{name}");
             let secret = value.read().map_err(|problem| OptionError::new(&path, problem))?;
@@ -144,7 +144,7 @@ impl Who {
                 }
                 error
             };
-            self.credential = credential::build(table, setting).map_err(named)?;
+            self.shared = credential::build(table, setting).map_err(named)?;
             self.is_cloud = true;
             return Ok(());
         }

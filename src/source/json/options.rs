@@ -20,7 +20,7 @@ use crate::{
     source::{
         Build,
         huawei::{
-            credential::Setting,
+            credential::{Setting, Way, realm},
             options::{clients, iam_of, is_project_id},
             project::Project,
         },
@@ -109,6 +109,7 @@ pub(super) struct Checked {
 ///
 /// The first problem, with its key.
 pub(super) fn check(build: &mut Build) -> Result<Checked, OptionError> {
+    let way = Way::of(&build.options);
     let raw: Options = options::parse(std::mem::take(&mut build.options))?;
     let region = word("region", raw.region)?;
     let project_id = word("project_id", raw.project_id)?;
@@ -141,6 +142,9 @@ pub(super) fn check(build: &mut Build) -> Result<Checked, OptionError> {
         clients: clients.clone(),
         region: region.clone(),
         project_id: Some(project_id.clone()),
+        realm: realm(&url),
+        way,
+        shelf: build.shelf.clone(),
     };
     let who = Who::read(raw.auth, &raw.headers, (&setting, shy_parts(&url)))?;
     if who.is_cloud && project_id.is_empty() {
@@ -230,7 +234,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{clock::SystemClock, name::Name};
+    use crate::{clock::SystemClock, name::Name, source::Shelf};
 
     const LEAST: &str = "rows = '/jobs'\nrow = { task_id = '/id' }";
 
@@ -240,6 +244,7 @@ mod tests {
             options: table.parse().unwrap(),
             clock: Arc::new(SystemClock),
             clients: Clients::default(),
+            shelf: Shelf::default(),
         })
     }
 

@@ -119,6 +119,13 @@ impl RawPaging {
     }
 }
 
+impl Paging {
+    /// Whether only an empty page is known to be the last one.
+    pub(super) fn ends_empty(&self) -> bool {
+        matches!(self.kind, Kind::Offset | Kind::Page)
+    }
+}
+
 /// Where a page begins.
 #[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Mark {

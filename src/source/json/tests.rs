@@ -8,6 +8,7 @@ use crate::{
     decide::sift::Completeness,
     http::{Chain, Clients},
     name::Name,
+    source::Shelf,
     source::{
         huawei::client::TRIES,
         peer::{Asked, Server, answer, ok},
@@ -28,6 +29,7 @@ fn built(options: toml::Table) -> Json {
         options,
         clock: Arc::new(FixedClock("2026-11-23T10:00:00Z".parse().unwrap())),
         clients: Clients::default(),
+        shelf: Shelf::default(),
     })
     .unwrap();
     json.client.patience.backoff = [Duration::from_millis(1); TRIES - 1];

@@ -8,6 +8,7 @@ use crate::{
     decide::sift::Completeness,
     http::{self, Chain, Clients},
     name::Name,
+    source::Shelf,
     source::{
         FaultClass,
         huawei::{
@@ -37,6 +38,7 @@ fn source(origin: &str, keys: &str) -> Kps {
         options: table.parse().unwrap(),
         clock: Arc::new(FixedClock(NOW.parse().unwrap())),
         clients: Clients::default(),
+        shelf: Shelf::default(),
     })
     .unwrap();
     kps.client.patience.backoff = [Duration::from_millis(1); TRIES - 1];
@@ -87,6 +89,7 @@ fn the_example_builds_once_its_endpoint_is_filled_in() {
         options,
         clock: Arc::new(FixedClock(NOW.parse().unwrap())),
         clients: Clients::default(),
+        shelf: Shelf::default(),
     };
     let source = (KIND.build)(build).unwrap();
     assert_eq!(source.info().kind, "kps");

@@ -8,6 +8,7 @@ use crate::{
     decide::sift::Completeness,
     http::Clients,
     name::Name,
+    source::Shelf,
     source::peer::{Asked, Server, ok, slice},
 };
 
@@ -21,6 +22,7 @@ fn build(keys: &str) -> Result<Sdrs, OptionError> {
         options: table.parse().unwrap(),
         clock: Arc::new(FixedClock("2026-11-23T10:00:00Z".parse().unwrap())),
         clients: Clients::default(),
+        shelf: Shelf::default(),
     })
 }
 

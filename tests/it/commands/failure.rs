@@ -31,7 +31,10 @@ async fn a_failure_is_looked_after_and_given_back(desk: Desk) {
     for unknown in ["99", "no-such-task"] {
         for command in ["ack", "unack", "show", "explain"] {
             let said = desk.refused(1, &["failure", command, unknown]).await;
-            assert_eq!(said, format!("error: no failure `{unknown}` is recorded\n"), "{command}");
+            assert!(
+                said.starts_with(&format!("error: no failure `{unknown}` is recorded")),
+                "{command}: {said}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use taskbell::sim::{Fault, On};
 
-use super::{Cloud, KEYS, PASSWORD, agency, refusal, walk};
+use super::{Cloud, KEYS, PASSWORD, agency, futures_of, projects, refusal, walk};
 
 const OTHER: &str = "fedcba9876543210fedcba9876543210";
 
@@ -42,6 +42,19 @@ async fn a_wrong_signature_does_not_lock_the_key_for_others() {
     assert_eq!(cloud.count(On::List), 3);
     // Whoever has the right secret still gets in.
     assert_eq!(walk(&*cloud.source(KEYS, "")).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_wrong_key_of_many_sources_is_shown_as_seldom_as_that_of_one() {
+    let cloud = Cloud::new("[[project]]\ncount = 20").await;
+    let wrong = KEYS.replace("-not-a-real-one", "-s3cret");
+    let sources = cloud.sources(&[("kps", &projects(20), &wrong)]);
+    let polls = sources.iter().map(|source| refusal(&**source));
+    let shown = futures_of(polls).await;
+    assert!(shown.iter().all(|one| one.starts_with("auth: ")), "{shown:?}");
+    assert_eq!(cloud.count(On::List), 3, "the cloud locks at five");
+    let waits = shown.iter().filter(|one| one.contains("not asked again before")).count();
+    assert_eq!(waits, 17, "{shown:?}");
 }
 
 #[tokio::test]

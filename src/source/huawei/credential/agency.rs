@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// As the operator writes it.
+/// `kind = "agency"`: the agency of another account, taken on with an identity of one's own.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {

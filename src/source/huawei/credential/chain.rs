@@ -22,7 +22,8 @@ const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
 /// The section of the credentials file that the official tools read.
 const SECTION: &str = "basic";
 
-/// As the operator writes it.
+/// `kind = "default"`: what this host has: keys in the environment, else the credentials file, else the
+/// agency of the ECS.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {

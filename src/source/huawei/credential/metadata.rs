@@ -46,7 +46,7 @@ const TOKEN_BYTES_MAX: usize = 4096;
 /// What the service says if the ECS has no agency. Its status alone means three things.
 const NO_AGENCY: &str = "Please configure Cloud Service Agency first";
 
-/// As the operator writes it.
+/// `kind = "metadata"`: the agency of the ECS that taskbell runs on; there is no secret.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {

@@ -28,6 +28,10 @@ mod metadata;
 mod password;
 mod profile;
 mod renewing;
+mod shared;
+
+pub use shared::Shelf;
+pub(in crate::source) use shared::{Shared, realm};
 
 /// The key of the table in a source's options, for error messages.
 const TABLE: &str = "auth";
@@ -71,6 +75,33 @@ pub(in crate::source) struct Setting {
     pub(in crate::source) region: String,
     /// If the source names one.
     pub(in crate::source) project_id: Option<String>,
+    /// See [`realm`].
+    pub(in crate::source) realm: String,
+    /// How the source gets there: its proxy, its certificates. Holds no secret that is not in the
+    /// config itself.
+    pub(in crate::source) way: Way,
+    /// Where those are that are the same.
+    pub(in crate::source) shelf: Shelf,
+}
+
+/// The keys of a source that say how it goes to where it goes.
+#[derive(Clone, Default)]
+pub(in crate::source) struct Way(String);
+
+impl Way {
+    /// Those of a source's table.
+    pub(in crate::source) fn of(options: &toml::Table) -> Self {
+        let keys = ["proxy", "ca_file", "insecure"];
+        let values = keys.map(|key| options.get(key).map(ToString::to_string).unwrap_or_default());
+        Self(values.join(" "))
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A proxy's address may hold a password.
+        f.write_str("Way")
+    }
 }
 
 impl Setting {
@@ -86,9 +117,21 @@ impl Setting {
 /// What the kinds build.
 type Built = Result<Box<dyn Credential>, OptionError>;
 
+/// What an identity is good for.
+#[derive(Clone, Copy)]
+enum Good {
+    /// Everywhere in one cloud.
+    Realm,
+    /// At one identity service.
+    Iam,
+    /// For one project.
+    Project,
+}
+
 /// One value of `auth.kind`.
 struct Kind {
     name: &'static str,
+    good: Good,
     build: fn(toml::Table, &Setting) -> Built,
     schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -96,48 +139,75 @@ struct Kind {
 const KINDS: [Kind; 7] = [
     Kind {
         name: "aksk",
+        good: Good::Realm,
         build: |table, _| fixed::keys(&options::parse(table)?),
         schema: fixed::KeysOptions::json_schema,
     },
     Kind {
         name: "token",
+        good: Good::Project,
         build: |table, _| fixed::token(&options::parse(table)?),
         schema: fixed::TokenOptions::json_schema,
     },
     Kind {
         name: "password",
+        good: Good::Project,
         build: |table, setting| password::build(options::parse(table)?, setting),
         schema: password::Options::json_schema,
     },
     Kind {
         name: "metadata",
+        good: Good::Realm,
         build: |table, setting| metadata::build(options::parse(table)?, setting),
         schema: metadata::Options::json_schema,
     },
     Kind {
         name: "profile",
+        good: Good::Realm,
         build: |table, _| profile::build(&options::parse(table)?),
         schema: profile::Options::json_schema,
     },
     Kind {
         name: "default",
+        good: Good::Realm,
         build: |table, setting| chain::build(&options::parse(table)?, setting),
         schema: chain::Options::json_schema,
     },
     Kind {
         name: "agency",
+        good: Good::Iam,
         build: |table, setting| agency::build(options::parse(table)?, setting),
         schema: agency::Options::json_schema,
     },
 ];
 
-/// Builds the credential that the table `auth` describes, and reads its secrets.
+/// The credential that the table `auth` describes, which other sources may have as well. Builds it and
+/// reads its secrets if none has.
 ///
 /// # Errors
 ///
 /// The first problem, with its dotted key from `auth` on.
-pub(in crate::source) fn build(table: toml::Table, setting: &Setting) -> Built {
-    build_at(TABLE, table, setting)
+pub(in crate::source) fn build(
+    table: toml::Table,
+    setting: &Setting,
+) -> Result<Shared, OptionError> {
+    let name = table.get(KIND_KEY).and_then(toml::Value::as_str);
+    let good = KINDS.iter().find(|kind| Some(kind.name) == name).map(|kind| kind.good);
+    let iam = setting.iam.as_ref().map_or("", Iam::origin);
+    let (region, project) = (&*setting.region, setting.project_id.as_deref().unwrap_or_default());
+    let scope: &[&str] = match good {
+        Some(Good::Realm) => &[],
+        // What an agency is taken on with may be a token of the region's project.
+        Some(Good::Iam) => &[iam, region],
+        Some(Good::Project) | None => &[iam, region, project],
+    };
+    // However it is written.
+    let mut whole: Vec<String> =
+        table.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    whole.sort_unstable();
+    let whole = whole.join("\n");
+    let words = [&[&whole, &*setting.realm, &setting.way.0], scope].concat();
+    setting.shelf.get(&words, || build_at(TABLE, table, setting))
 }
 
 /// The same for a table under another key.

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// As the operator writes it.
+/// `kind = "password"`: an IAM user who logs in with a password.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {

@@ -27,7 +27,7 @@ const FILE: &str = ".huaweicloud/credentials";
 /// Longest file. Real ones have a few lines for each of a few sections.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// As the operator writes it.
+/// `kind = "profile"`: the credentials file of the official tools.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {

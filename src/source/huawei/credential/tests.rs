@@ -15,6 +15,9 @@ fn setting(region: &str, project_id: Option<&str>) -> Setting {
         clients,
         region: region.to_owned(),
         project_id: project_id.map(str::to_owned),
+        realm: "myhuaweicloud.com".to_owned(),
+        way: Way::default(),
+        shelf: Shelf::default(),
     }
 }
 
