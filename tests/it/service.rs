@@ -99,7 +99,9 @@ fn packaging() -> PathBuf {
 
 fn units() -> Vec<PathBuf> {
     let entries = fs::read_dir(packaging().join("systemd")).unwrap();
-    let mut units: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    // The script beside them has no ending.
+    let mut units: Vec<_> = paths.filter(|path| path.extension().is_some()).collect();
     units.sort();
     units
 }
