@@ -143,10 +143,10 @@ async fn futures_of<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Ve
                 *done = Some(value);
             }
         }
-        match waiting.iter().all(|(_, done)| done.is_some()) {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
+        if waiting.iter().any(|(_, done)| done.is_none()) {
+            return std::task::Poll::Pending;
         }
+        std::task::Poll::Ready(())
     })
     .await;
     waiting.into_iter().filter_map(|(_, done)| done).collect()

@@ -21,6 +21,7 @@ use taskbell::{
     store::{self, MemoryDisk, PollRecord, Store, StoreError},
     task::Row,
 };
+use tokio::task::JoinSet;
 
 use crate::stage::Stage;
 
@@ -176,15 +177,17 @@ async fn tables_stand_for_sources_of_both_kinds_that_do_not_hurt_each_other() {
 }
 
 /// A host that takes connections and never says a word. For each connection, how many were open.
-async fn silent_host() -> (SocketAddr, Arc<std::sync::Mutex<Vec<usize>>>) {
+async fn silent_host() -> (JoinSet<()>, SocketAddr, Arc<std::sync::Mutex<Vec<usize>>>) {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let (counts, open) = (Arc::clone(&seen), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
-    tokio::spawn(async move {
+    let mut host = JoinSet::new();
+    host.spawn(async move {
+        let mut talks = JoinSet::new();
         while let Ok((mut stream, _)) = listener.accept().await {
             let (counts, open) = (Arc::clone(&counts), Arc::clone(&open));
-            tokio::spawn(async move {
+            talks.spawn(async move {
                 use std::sync::atomic::Ordering::SeqCst;
                 open.fetch_add(1, SeqCst);
                 // Until the end of the one before is known here, too.
@@ -195,13 +198,13 @@ async fn silent_host() -> (SocketAddr, Arc<std::sync::Mutex<Vec<usize>>>) {
             });
         }
     });
-    (address, seen)
+    (host, address, seen)
 }
 
 #[tokio::test]
 async fn a_host_that_does_not_answer_is_asked_by_one_source_at_a_time() {
     let stage = Stage::of(Scenario::demo(), "", "wait = \"0s\"").await;
-    let (address, seen) = silent_host().await;
+    let (_host, address, seen) = silent_host().await;
     let projects: Vec<String> = (0..8).map(project).collect();
     let silent = format!(
         "[worker]\npoll_concurrency = 4\n[[source]]\nname = \"silent\"\nkind = \"kps\"\n\
