@@ -309,8 +309,11 @@ impl Speech for Chinese {
         format!("其中 {count} 条未在此列出，可执行 `{command}` 查看。")
     }
 
-    fn unnamed(&self, count: u32, command: &str) -> String {
-        format!("等，另有 {count} 个，可执行 `{command}` 查看全部")
+    fn names(&self, names: &[&str], more: u32, command: &str) -> String {
+        match (names.join("、"), more) {
+            (names, 0) => names,
+            (names, more) => format!("{names} 等，另有 {more} 个，可执行 `{command}` 查看全部"),
+        }
     }
 
     fn still_open(&self, count: u32) -> String {

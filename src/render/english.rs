@@ -274,8 +274,11 @@ impl Speech for English {
         }
     }
 
-    fn unnamed(&self, count: u32, command: &str) -> String {
-        format!("and {count} more; `{command}` shows all")
+    fn names(&self, names: &[&str], more: u32, command: &str) -> String {
+        match (names.join(", "), more) {
+            (names, 0) => names,
+            (names, more) => format!("{names} and {more} more; `{command}` shows all"),
+        }
     }
 
     fn still_open(&self, count: u32) -> String {

@@ -180,8 +180,8 @@ pub(super) trait Speech: Sync {
     /// That so many are not listed, and the command that lists them.
     fn omitted(&self, count: u32, command: &str) -> String;
 
-    /// Behind names: that there are so many more, and the command that shows all.
-    fn unnamed(&self, count: u32, command: &str) -> String;
+    /// Names and, if there are more than those, how many and the command that shows all.
+    fn names(&self, names: &[&str], more: u32, command: &str) -> String;
 
     /// That so many others are open.
     fn still_open(&self, count: u32) -> String;

@@ -147,14 +147,7 @@ impl<'a> Teller<'a> {
 
     fn names(self, sources: &Sources) -> String {
         let names: Vec<&str> = sources.names.iter().map(Name::as_str).collect();
-        let names = names.join(", ");
-        match sources.unnamed() {
-            0 => names,
-            more => {
-                let more = self.style.speech().unnamed(more, "taskbell source list");
-                format!("{names} {more}")
-            }
-        }
+        self.style.speech().names(&names, sources.unnamed(), "taskbell source list")
     }
 
     fn trouble(self, trouble: &Trouble, facts: &mut Vec<Fact>) {
