@@ -14,6 +14,8 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use taskbell::{
+    clock::{Clock as _, SystemClock},
+    options,
     receiver::HttpAnswer,
     sim::{Scenario, SimTask},
 };
@@ -102,7 +104,7 @@ async fn freeze(folder: &Path) {
     let archive = folder.join("store.archive");
     json(&stage, &["state", "export", archive.to_str().unwrap()]).await;
     let mut was = on_record(&stage).await;
-    was["frozen_at"] = json!(Timestamp::now());
+    was["frozen_at"] = json!(SystemClock.now());
     fs::write(folder.join("record.json"), serde_json::to_string_pretty(&was).unwrap()).unwrap();
     let store = stage.store();
     let packed = folder.join("store.tar.gz");
@@ -118,7 +120,7 @@ async fn scene(was: &Value) -> Stage {
     let stage =
         Stage::of(Scenario::parse(nothing).unwrap(), "", "wait = \"0s\", max_items = 1").await;
     let frozen_at: Timestamp = was["frozen_at"].as_str().unwrap().parse().unwrap();
-    stage.shift(frozen_at.duration_since(Timestamp::now()) + SignedDuration::from_mins(5));
+    stage.shift(frozen_at.duration_since(SystemClock.now()) + SignedDuration::from_mins(5));
     for failure in was["failures"].as_array().unwrap() {
         if failure["state"] != "open" {
             continue;
@@ -193,7 +195,7 @@ async fn goes_on(stage: &Stage, was: &Value) {
 
 #[tokio::test]
 async fn each_frozen_store_is_opened_and_gone_on_with() {
-    if let Ok(name) = std::env::var("TASKBELL_FREEZE") {
+    if let Some(name) = options::env("TASKBELL_FREEZE") {
         freeze(&stores().join(name)).await;
     }
     let folders: Vec<PathBuf> =
