@@ -47,13 +47,6 @@ pub enum Gate {
 }
 
 impl Gate {
-    /// Whether a sink whose breaker is open is probed at `now`. One that opened in the future did so
-    /// before the clock was set back.
-    #[must_use]
-    pub fn probes(self, now: Timestamp) -> bool {
-        matches!(self, Self::Shut { since, probe_at } if probe_at <= now || now < since)
-    }
-
     /// The word for tables and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -152,8 +145,7 @@ impl SinkState {
             let probe_at = if attempt.asked { due } else { due.min(latest) };
             self.gate = match self.gate {
                 Gate::Disabled { .. } => self.gate,
-                // Not in the future, where a clock that was set back would leave it.
-                Gate::Shut { since, .. } => Gate::Shut { since: since.min(now), probe_at },
+                Gate::Shut { since, .. } => Gate::Shut { since, probe_at },
                 Gate::Open | Gate::CatchUp => Gate::Shut { since: now, probe_at },
             };
         }
@@ -242,17 +234,6 @@ mod tests {
         let state = after_failures(4, 60).after(&asked, 0, at(5));
         let wished = Gate::Shut { since: at(5), probe_at: at(3_000) };
         assert_eq!(state.gate, wished, "the service's wish holds");
-    }
-
-    #[test]
-    fn a_probe_is_due_by_the_clock_also_when_that_was_set_back() {
-        let shut = after_failures(5, 60).gate;
-        for (now, probes) in [(4, true), (5, false), (59, false), (60, true)] {
-            assert_eq!(shut.probes(at(now)), probes, "{now}");
-        }
-        let again = after_failures(5, 60).after(&failed(30), 0, at(4)).gate;
-        assert!(!again.probes(at(4)), "once, not again and again: {again:?}");
-        assert!(!Gate::Open.probes(at(99)) && !Gate::Disabled { since: at(0) }.probes(at(99)));
     }
 
     #[test]

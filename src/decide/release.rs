@@ -4,7 +4,7 @@
 //! Each fold is one transaction of its own, so a crash between two of them loses nothing and
 //! repeats nothing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -101,13 +101,6 @@ impl Releasing {
         holds.chain(storms).chain(alarms).chain(waiting.next_reminder).min()
     }
 
-    /// Whether a wait of `length` that ends at `until` is over. One that ends later than it could if
-    /// it began now began before the clock was set back.
-    fn is_over(&self, until: Timestamp, length: Duration) -> bool {
-        let latest = self.now.saturating_add(length).unwrap_or(Timestamp::MAX);
-        until <= self.now || latest < until
-    }
-
     fn order(&self, sink: &Name, what: What, kind: NoticeKind, reason: &str) -> FoldOrder {
         FoldOrder {
             from: sink.clone(),
@@ -186,9 +179,9 @@ impl Releasing {
 
     /// The opening, an update or the end of a storm.
     fn storm(&self, sink: &Name, view: &SinkView) -> Option<FoldOrder> {
+        let storm = view.state.storm.filter(|storm| storm.next <= self.now)?;
         let rules = self.rules.sink(sink);
         let rule = rules.storm.unwrap_or_default();
-        let storm = view.state.storm.filter(|storm| self.is_over(storm.next, rule.update))?;
         let held = view.holds.get(&Hold::Storm).copied().unwrap_or_default();
         let calm = held.failures <= u64::try_from(rule.threshold).unwrap_or(u64::MAX)
             && rules.limit.is_none_or(|limit| held.deliveries <= limit.count);

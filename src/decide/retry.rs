@@ -83,26 +83,6 @@ pub fn after_failure(
     DeliveryState::Pending { due }
 }
 
-/// When a delivery is due that was to be due at `due`, after the clock was set back to `now`.
-///
-/// If its last attempt lies in the future now, nobody knows how much of the wait behind it is over,
-/// and a wait that began anew would begin anew with each process: it is due at once. So is one that
-/// was never tried and was due from its opening. What was given another time, the end of a mute
-/// window, keeps it.
-#[must_use]
-pub fn due_anew(
-    due: Timestamp,
-    tried: Option<Timestamp>,
-    opened: Timestamp,
-    now: Timestamp,
-) -> Timestamp {
-    match tried {
-        Some(at) if now < at => due.min(now),
-        None if due <= opened => due.min(now),
-        _ => due,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,22 +104,6 @@ mod tests {
             state => state.as_str().to_owned(),
         };
         assert_eq!(actual, expected, "{verdict:?} attempts={attempts} age={age} jitter={jitter}");
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_keeps_nothing_waiting_for_what_it_showed() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        for (due, tried, opened, now, expected, why) in [
-            (4_005, Some(4_000), 3_990, 400, 400, "tried in the future"),
-            (4_005, Some(4_000), 3_990, 4_000, 4_005, "not set back since the attempt"),
-            (4_005, Some(300), 290, 400, 4_005, "tried before the time that it is now"),
-            (3_000, Some(4_000), 3_990, 400, 400, "brought back by the operator"),
-            (3_990, None, 3_990, 400, 400, "never tried, and due at once"),
-            (9_000, None, 3_990, 400, 9_000, "never tried, and meant for another time"),
-        ] {
-            let due = due_anew(at(due), tried.map(at), at(opened), at(now));
-            assert_eq!(due, at(expected), "{why}");
-        }
     }
 
     #[test]

@@ -19,7 +19,6 @@ use super::{
     kv::{Kv, Tree, Txn},
     pages::{Pages, Record, decode, encode},
     recover::Place,
-    set_back,
     sweep::Swept,
 };
 use crate::{
@@ -127,11 +126,7 @@ impl Lane {
     pub(super) fn forget(&mut self, number: u64, state: &DeliveryState) {
         match state {
             DeliveryState::Pending { due } => {
-                let filed = self.due.remove(&(due.as_millisecond(), number));
-                if !filed && !self.leased.contains_key(&number) {
-                    // It waits for another time than its record says: the clock was set back.
-                    self.due.retain(|(_, other)| *other != number);
-                }
+                self.due.remove(&(due.as_millisecond(), number));
             }
             DeliveryState::Held { by, .. } => {
                 if let Some(held) = self.held.get_mut(by) {
@@ -170,8 +165,6 @@ pub(super) struct Engine {
     pub(super) meter: Arc<Meter>,
     /// Why nothing more is done.
     broken: Option<Broken>,
-    /// The latest time that was heard of; see [`Engine::keep_up`].
-    pub(super) latest: Timestamp,
     /// The folder and what lies beside it; not for a store in memory. Holds the lock, so it comes
     /// last.
     pub(super) place: Option<Place>,
@@ -216,11 +209,7 @@ impl Engine {
         let counters = Self::counters(&*kv)?;
         let sources = source_states(&*kv)?;
         let mut lanes: BTreeMap<Name, Lane> = BTreeMap::new();
-        let mut latest = Timestamp::MIN;
         deliveries().scan(&*kv, 0, |delivery| {
-            if matches!(delivery.state, DeliveryState::Pending { .. }) {
-                latest = latest.max(set_back::latest(&delivery));
-            }
             let lane = lanes.entry(delivery.sink).or_default();
             lane.file(delivery.id.0, &delivery.state, delivery.total);
             ControlFlow::Continue(())
@@ -258,7 +247,6 @@ impl Engine {
             broken: None,
             meter: Arc::default(),
             place: None,
-            latest,
         })
     }
 

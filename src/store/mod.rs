@@ -59,7 +59,6 @@ mod pages;
 mod records;
 mod recover;
 mod search;
-mod set_back;
 mod settle;
 mod sled;
 mod sweep;

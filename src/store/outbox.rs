@@ -243,7 +243,6 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<Lease>, StoreError> {
         self.check()?;
-        self.keep_up(now)?;
         let Some(lane) = self.lanes.get_mut(sink) else { return Ok(Vec::new()) };
         let gate = self.sinks.get(sink).map(|state| state.gate).unwrap_or_default();
         let (chosen, most) = choose(lane, gate, now, limit);
@@ -335,7 +334,7 @@ fn choose(lane: &mut Lane, gate: Gate, now: Timestamp, limit: usize) -> (Vec<(i6
         Gate::Open => (lane.due.range(..=until).take(limit).copied().collect(), limit),
         // One probe at a time, with the oldest delivery that waits for no other, whenever that
         // one was due itself.
-        Gate::Shut { .. } if gate.probes(now) && lane.leased.is_empty() => {
+        Gate::Shut { probe_at, .. } if probe_at <= now && lane.leased.is_empty() => {
             let mut oldest: Vec<(i64, u64)> = lane.due.iter().copied().collect();
             oldest.sort_unstable_by_key(|(_, number)| *number);
             oldest.truncate(PROBES_MAX);

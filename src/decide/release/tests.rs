@@ -93,7 +93,7 @@ fn each_hold_ends_at_its_own_time() {
 #[test]
 fn a_storm_opens_goes_on_and_ends_when_it_is_calm() {
     let sink = SinkRules {
-        limit: Some(Limit { count: 3, per: Duration::from_secs(60) }),
+        limit: Some(Limit { count: 3, per: std::time::Duration::from_secs(60) }),
         ..SinkRules::DEFAULT
     };
     let releasing = releasing(&[], sink);
@@ -106,9 +106,6 @@ fn a_storm_opens_goes_on_and_ends_when_it_is_calm() {
         (storm(false, 900), 10, 5_000, format!("{held}: storm.opened storm to chat")),
         (storm(true, 1_001), 10, 5_000, String::new()),
         (storm(true, 1_000), 10, 5_000, format!("{held}: storm.updated storm to chat")),
-        (storm(true, 1_900), 10, 5_000, String::new()),
-        // Later than it could be by this clock, which was set back.
-        (storm(true, 1_901), 10, 5_000, format!("{held}: storm.updated storm to chat")),
         (storm(true, 1_000), 4, 40, format!("{held}: storm.updated storm to chat")),
         (storm(true, 1_000), 3, 50, format!("{held}: storm.closed storm to chat")),
         (storm(true, 1_000), 0, 0, format!("{held}: storm.closed storm to chat")),
