@@ -119,12 +119,12 @@ impl Drop for Served {
 
 /// The pages beside a hundred thousand failures.
 pub(crate) async fn looks() {
-    let served = Served::start(5_000).await;
+    let served = Served::start(100_000).await;
     for path in [
         "/",
         "/failures",
         "/failures?text=nothing-is-called-this",
-        "/failures/4000",
+        "/failures/90000",
         "/deliveries",
         "/metrics",
         "/api/v1/failures?limit=100",
@@ -136,5 +136,5 @@ pub(crate) async fn looks() {
 
 /// The way to ready beside a million.
 pub(crate) async fn start() {
-    drop(Served::start(10_000).await);
+    drop(Served::start(1_000_000).await);
 }
