@@ -367,6 +367,48 @@ pub struct Delivery {
     pub running: Vec<Task>,
 }
 
+#[cfg(test)]
+impl Delivery {
+    /// The delivery `number` of `kind` to `chat`, opened at `created_at` for failure 1.
+    pub(crate) fn example(
+        number: u64,
+        kind: NoticeKind,
+        state: DeliveryState,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id: DeliveryId(number),
+            notice_id: NoticeId::from([7; 20]),
+            route: 1,
+            sink: Name::parse("chat").expect("a name"),
+            source: None,
+            sources: None,
+            kind,
+            reason: "new".into(),
+            failures: vec![FailureId(1)],
+            total: 1,
+            cleared: Vec::new(),
+            created_at,
+            revived_at: None,
+            still_open: 0,
+            so_far: 0,
+            coverage: Coverage::default(),
+            tally: None,
+            trouble: None,
+            since: None,
+            after: Vec::new(),
+            remind: None,
+            state,
+            attempts: 0,
+            last: None,
+            recipients: None,
+            uncertain: false,
+            alarmed: false,
+            running: Vec::new(),
+        }
+    }
+}
+
 /// A failure that cleared, as a notice says it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Cleared {

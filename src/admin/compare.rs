@@ -83,15 +83,7 @@ impl Admin {
         let mut recorded = Vec::new();
         let mut from = Position::Below(u64::MAX);
         loop {
-            let search = FailureSearch {
-                from,
-                source: None,
-                standing: None,
-                action: None,
-                server: None,
-                text: None,
-                limit: LIMIT_MAX,
-            };
+            let search = FailureSearch::all(from, LIMIT_MAX);
             let found = self.worker.store.search_failures(search).await?;
             let older = found.items.last().is_some_and(|last| last.first_seen_at < enough);
             let new = |failure: &Failure| since <= failure.first_seen_at;

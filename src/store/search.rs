@@ -81,6 +81,11 @@ fn join<T: Record>(parts: Vec<Part<T>>, from: Position, limit: usize) -> Found<T
 }
 
 impl FailureSearch {
+    /// For every failure.
+    pub(crate) fn all(from: Position, limit: usize) -> Self {
+        Self { from, source: None, standing: None, action: None, server: None, text: None, limit }
+    }
+
     fn wants(&self, failure: &Failure) -> bool {
         let text = failure.current_text();
         let has = |field: Option<&str>, part: &str| {

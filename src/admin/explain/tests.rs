@@ -3,7 +3,7 @@ use crate::{
     decide::health::Storm,
     delivery::{Delivery, DeliveryId, DeliveryState, LastAttempt, Outcome, Reason, Suppressed},
     failure::{Ack, Failure, FailureId, Origin},
-    notice::{Coverage, NoticeId, NoticeKind},
+    notice::NoticeKind,
     silence::OnExpire,
     task::Row,
 };
@@ -17,36 +17,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn delivery(number: u64, sink: &str, kind: NoticeKind, state: DeliveryState) -> Delivery {
-    Delivery {
-        id: DeliveryId(number),
-        notice_id: NoticeId::from([7; 20]),
-        route: 1,
-        sink: name(sink),
-        source: Some(name("prod")),
-        kind,
-        reason: "new".into(),
-        failures: vec![FailureId(1)],
-        total: 1,
-        cleared: Vec::new(),
-        created_at: at(20),
-        revived_at: None,
-        still_open: 0,
-        so_far: 0,
-        sources: None,
-        coverage: Coverage::default(),
-        tally: None,
-        trouble: None,
-        since: None,
-        after: Vec::new(),
-        remind: None,
-        state,
-        attempts: 0,
-        last: None,
-        recipients: None,
-        uncertain: false,
-        alarmed: false,
-        running: Vec::new(),
-    }
+    let of = Delivery::example(number, kind, state, at(20));
+    Delivery { sink: name(sink), source: Some(name("prod")), ..of }
 }
 
 fn failed(number: u64, sink: &str, state: DeliveryState) -> Delivery {

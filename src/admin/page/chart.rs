@@ -64,18 +64,6 @@ fn hour(at: Timestamp) -> i64 {
     at.as_second().div_euclid(3_600)
 }
 
-fn search(from: Position) -> FailureSearch {
-    FailureSearch {
-        from,
-        source: None,
-        standing: None,
-        action: None,
-        server: None,
-        text: None,
-        limit: READ,
-    }
-}
-
 impl Chart {
     fn with<T>(&self, f: impl FnOnce(&mut Counts) -> T) -> T {
         f(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
@@ -91,7 +79,7 @@ impl Chart {
         let last = self.with(|counts| counts.last);
         let mut from = last.map_or(Position::Below(u64::MAX), Position::Above);
         for _ in 0..READS_MAX {
-            let found = store.search_failures(search(from)).await?;
+            let found = store.search_failures(FailureSearch::all(from, READ)).await?;
             let too_old = |failure: &Failure| hour(failure.first_seen_at) < oldest;
             let enough = last.is_none() && found.items.last().is_some_and(too_old);
             self.with(|counts| {

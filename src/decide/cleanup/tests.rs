@@ -1,9 +1,7 @@
 use super::*;
 use crate::{
     delivery::{DeliveryId, Hold},
-    failure::FailureId,
-    name::Name,
-    notice::{Coverage, NoticeId, NoticeKind},
+    notice::NoticeKind,
     task::Row,
 };
 
@@ -18,36 +16,7 @@ fn failure() -> Failure {
 }
 
 fn delivery(kind: NoticeKind, state: DeliveryState) -> Delivery {
-    Delivery {
-        id: DeliveryId(1),
-        notice_id: NoticeId::from([7; 20]),
-        route: 1,
-        sink: Name::parse("chat").unwrap(),
-        source: None,
-        kind,
-        reason: "new".into(),
-        failures: vec![FailureId(1)],
-        total: 1,
-        cleared: Vec::new(),
-        created_at: at(0),
-        revived_at: None,
-        still_open: 0,
-        so_far: 0,
-        sources: None,
-        coverage: Coverage::default(),
-        tally: None,
-        trouble: None,
-        since: None,
-        after: Vec::new(),
-        remind: None,
-        state,
-        attempts: 0,
-        last: None,
-        recipients: None,
-        uncertain: false,
-        alarmed: false,
-        running: Vec::new(),
-    }
+    Delivery::example(1, kind, state, at(0))
 }
 
 #[track_caller]
