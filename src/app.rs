@@ -1,6 +1,9 @@
 //! Puts the worker together. The only file that names concrete adapters.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 #[cfg(debug_assertions)]
 use jiff::SignedDuration;
@@ -16,6 +19,8 @@ use crate::{
     http::{Clients, Paces},
     name::Name,
     progress::Meter,
+    runtime,
+    source::Standings,
     store::{self, Access, Archived, Store, StoreError},
     worker::{Outlet, Watched, Worker, after::Pulse, cleanup::Round, deliver::Lane},
 };
@@ -88,15 +93,37 @@ pub fn outlets(config: &Config) -> Result<Vec<(Name, Outlet)>, ConfigError> {
     Ok(named.collect())
 }
 
-/// A worker on `store` as `config` wants it. Reads secrets and does no other I/O.
+/// What is remembered of credentials by commands that nobody watches: one that was refused a few times
+/// is not shown again at once.
+#[must_use]
+pub fn unattended() -> Standings {
+    Standings::at(credentials_file, true)
+}
+
+/// The same of commands that somebody gave who waits for the answer.
+#[must_use]
+pub fn by_hand() -> Standings {
+    Standings::at(credentials_file, false)
+}
+
+fn credentials_file() -> Option<PathBuf> {
+    Some(runtime::folder()?.join("credentials"))
+}
+
+/// A worker on `store` as `config` wants it. Reads secrets and does no other I/O; how credentials fare
+/// later is remembered in `standings`.
 ///
 /// # Errors
 ///
 /// [`ConfigError`].
-pub fn worker(config: &Config, store: Arc<dyn Store>) -> Result<Worker, ConfigError> {
+pub fn worker(
+    config: &Config,
+    store: Arc<dyn Store>,
+    standings: &Standings,
+) -> Result<Worker, ConfigError> {
     let clock = clock();
     let clients = Clients::default().paced(Paces::of(config.worker.host_limit));
-    let sources = config.build_sources(&clock, &clients)?;
+    let sources = config.build_sources(&clock, &clients, standings)?;
     let sinks = config.build_sinks(&clients)?;
     let rules = Arc::new(config.rules());
     let retry = Arc::new(config.retry.clone());

@@ -21,6 +21,7 @@ pub mod options;
 pub mod progress;
 pub mod receiver;
 pub mod render;
+pub mod runtime;
 pub mod secret;
 pub mod silence;
 pub mod sim;

@@ -71,7 +71,7 @@ pub(crate) async fn latency() {
     let place = Place::new(&cloud.url(), hook.address(), &[PROJECT.to_owned()], "silent");
     let config = Config::load(Some(&place.config())).unwrap();
     let store = app::open_store(&config, "the bench", true).await.unwrap();
-    let mut worker = app::worker(&config, store).unwrap();
+    let mut worker = app::worker(&config, store, &taskbell::source::Standings::default()).unwrap();
     worker.sources[0].interval = Duration::from_millis(100);
     let mut arrivals = hook.subscribe();
     let stop = CancellationToken::new();

@@ -117,7 +117,6 @@ impl History {
     pub(crate) async fn live(&mut self, day: usize, retention: Option<Duration>) {
         let Self { store, clock, rules, dispatcher, .. } = self;
         let source = rules.sources.keys().next().unwrap().clone();
-        clock.0.fetch_add(DAY_MS, Ordering::SeqCst);
         let now = clock.now();
         let standing = store.ledger(&source).await.unwrap().roster;
         let changes = Changes {
@@ -153,7 +152,11 @@ impl History {
                 store.sweep(now.checked_sub(retention).unwrap()).await.unwrap();
             }
         }
-        store.upkeep(Duration::from_secs(6 * 3600), now).await.unwrap();
+        // Four times a day, as by default; all that a day brings came before the first of them.
+        for _ in 0..4 {
+            clock.0.fetch_add(DAY_MS / 4, Ordering::SeqCst);
+            store.upkeep(Duration::from_secs(6 * 3600), clock.now()).await.unwrap();
+        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Client {
             return Ok(remote);
         }
         let store = app::open_store(config, holder, false).await.map_err(AppError::from)?;
-        let worker = app::worker(config, store).map_err(AppError::from)?;
+        let worker = app::worker(config, store, &app::by_hand()).map_err(AppError::from)?;
         worker.recall().await.map_err(AppError::from)?;
         Ok(Self::Local(Box::new(Admin::of(worker))))
     }

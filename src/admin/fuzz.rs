@@ -43,7 +43,9 @@ pub fn control(data: &[u8]) {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let config = Config::parse(CONFIG, Path::new("config.toml")).expect("a good config");
         let memory = runtime.block_on(store::open_memory()).expect("memory");
-        let worker = app::worker(&config, std::sync::Arc::new(memory)).expect("a worker");
+        let worker =
+            app::worker(&config, std::sync::Arc::new(memory), &crate::source::Standings::default())
+                .expect("a worker");
         (runtime, socket::router(Admin::of(worker)))
     });
     runtime.block_on(async {

@@ -33,7 +33,7 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
         Ok(store) => Arc::new(store),
         Err(error) => return out::fail(&error, None, Exit::Failed),
     };
-    let worker = match app::worker(config, store) {
+    let worker = match app::worker(config, store, &app::by_hand()) {
         Ok(worker) => worker,
         Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
     };

@@ -29,6 +29,7 @@ use crate::{
     receiver::{HttpAnswer, MailArrival, SmtpReceiver, WebhookArrival, WebhookReceiver},
     sim::{Scenario, SimTask, Simulator},
     sink::signature::Key,
+    source::Standings,
     worker::daemon::Daemon,
 };
 
@@ -107,7 +108,7 @@ async fn play(args: &Args, folder: &Path) -> Result<(), DemoError> {
     let config = Config::parse(&config_text(&stage, folder), "the demo's config".as_ref())
         .map_err(AppError::from)?;
     let store = app::open_store(&config, "`taskbell demo`", true).await.map_err(AppError::from)?;
-    let mut worker = app::worker(&config, store).map_err(AppError::from)?;
+    let mut worker = app::worker(&config, store, &Standings::default()).map_err(AppError::from)?;
     for watched in &mut worker.sources {
         watched.interval = INTERVAL;
     }

@@ -42,7 +42,7 @@ pub(super) async fn run(config: Result<&Config, &ConfigError>, output: Output) -
         Ok(store) => Arc::new(store),
         Err(error) => return out::fail(&error, None, Exit::Failed),
     };
-    let worker = match app::worker(config, store) {
+    let worker = match app::worker(config, store, &app::by_hand()) {
         Ok(worker) => Some(worker),
         Err(error) => {
             unusable(&mut findings, &error);

@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
     let opened = async {
         let store = app::open_store(config, "`taskbell once`", true).await?;
-        Ok::<_, AppError>(app::worker(config, store)?)
+        Ok::<_, AppError>(app::worker(config, store, &app::unattended())?)
     };
     let worker = match opened.await {
         Ok(worker) => worker,

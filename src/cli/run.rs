@@ -24,6 +24,7 @@ use crate::{
     exit::Exit,
     failpoint,
     http::Chain,
+    source::Standings,
     store::{Store, StoreError},
     worker::{Worker, budget, daemon::Daemon},
 };
@@ -43,7 +44,7 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
     let opened = async {
         let store = app::open_store(config, "`taskbell run`", true).await?;
         let store: Arc<dyn Store> = Arc::new(Observed::new(store, Arc::clone(&seen)));
-        let worker = app::worker(config, Arc::clone(&store))?;
+        let worker = app::worker(config, Arc::clone(&store), &app::unattended())?;
         Ok::<_, AppError>((store, worker))
     };
     let (store, mut worker) = match opened.await {
@@ -73,7 +74,7 @@ pub(super) async fn run(config: &Config, path: Option<&Path>) -> Exit {
             (Ended::Reload, next) => next,
         };
         let Some(next) = next else { return Exit::Done };
-        match app::worker(&next, Arc::clone(&store)) {
+        match app::worker(&next, Arc::clone(&store), &app::unattended()) {
             Ok(built) => worker = built,
             // It was built once already a moment ago, so only a secret can have gone.
             Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
@@ -202,7 +203,7 @@ fn reload(worker: &Worker, config: &Config, path: Option<&Path>) -> Option<Confi
             return None;
         }
     };
-    if let Err(error) = app::worker(&next, Arc::clone(&worker.store)) {
+    if let Err(error) = app::worker(&next, Arc::clone(&worker.store), &Standings::default()) {
         error!(error = %Chain(&error), "the new config is not usable; the old one stays");
         return None;
     }

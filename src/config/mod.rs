@@ -311,7 +311,8 @@ impl Config {
         }
     }
 
-    /// Builds the sources, in the order of the file. Reads secrets and does no other I/O.
+    /// Builds the sources, in the order of the file. Reads secrets and does no other I/O; how their
+    /// credentials fare later is remembered in `standings`.
     ///
     /// # Errors
     ///
@@ -320,8 +321,9 @@ impl Config {
         &self,
         clock: &Arc<dyn Clock>,
         clients: &Clients,
+        standings: &source::Standings,
     ) -> Result<Vec<Box<dyn source::Source>>, ConfigError> {
-        let credentials = source::Shelf::default();
+        let credentials = source::Shelf::remembered(standings.clone());
         self.build("source", (&self.sources, |_, source| source.table), |source| {
             (source.kind.build)(source::Build {
                 name: source.name.clone(),

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// What lies around in the store's files may be so many times what they are needed for.
-const GARBAGE_FACTOR: u64 = 3;
+/// The store's files may be so many halves of what is alive in them, two and a half times as large.
+/// Files that were just written anew are up to twice as large, and they grow until the next look.
+const HALVES_MAX: u64 = 5;
 
-/// Below this, files are not worth the trouble: a database that is in use has some slack.
-const DISK_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// Below this, files are not worth the trouble: a small database has much slack.
+const DISK_BYTES_MIN: u64 = 16 * 1024 * 1024;
 
 /// Whether a copy is due. `last` is when the newest one was made or, if there is none, when the
 /// store began.
@@ -23,7 +24,7 @@ pub fn checkpoint_due(last: Option<Timestamp>, every: Duration, now: Timestamp) 
 /// written anew.
 #[must_use]
 pub fn worth_compacting(disk: u64, live: u64) -> bool {
-    DISK_BYTES_MIN <= disk && live.saturating_mul(GARBAGE_FACTOR) < disk
+    DISK_BYTES_MIN <= disk && live < disk / HALVES_MAX * 2
 }
 
 /// Damaged stores that are kept aside within a day. Each takes as much room as the store, and none
@@ -80,10 +81,10 @@ mod tests {
     fn only_large_files_that_are_mostly_garbage_are_written_anew() {
         let mib = 1024 * 1024;
         for (disk, live, worth) in [
-            (63 * mib, 0, false),
-            (64 * mib, 20 * mib, true),
-            (64 * mib, 22 * mib, false),
-            (u64::MAX, u64::MAX, false),
+            (15 * mib, 0, false),
+            (16 * mib, 6 * mib, true),
+            (16 * mib, 7 * mib, false),
+            (u64::MAX, u64::MAX / 2, false),
         ] {
             assert_eq!(worth_compacting(disk, live), worth, "{disk} {live}");
         }

@@ -35,7 +35,7 @@ mod scalar;
 mod sdrs;
 
 pub use extras::{Extras, TaskFate, TaskId};
-pub use huawei::credential::Shelf;
+pub use huawei::credential::{Shelf, Standings};
 
 /// Every kind of source, in the order that help texts list them.
 pub const KINDS: &[&Kind] = &[&kps::KIND, &sdrs::KIND, &json::KIND];

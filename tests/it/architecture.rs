@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("notice", &["failure", "name", "task"]),
     ("silence", &[]),
     ("progress", &[]),
+    ("runtime", &["options"]),
     ("message", &[]),
     ("delivery", &["failure", "name", "notice", "task"]),
     ("options", &["secret"]),

@@ -17,6 +17,7 @@ use taskbell::{
     decide::rules::SinkRules,
     delivery::Remind,
     http::Clients,
+    source,
 };
 
 const REFERENCE: &str = include_str!("../../config.toml");
@@ -112,7 +113,7 @@ fn the_reference_file_shows_every_key_and_every_kind() {
         .filter(|key| !tables.contains(&key.as_str()) && !shown.contains(key.as_str()))
         .collect();
     assert!(missing.is_empty(), "config.toml does not show {missing:?}");
-    let kinds = taskbell::source::KINDS.iter().map(|kind| kind.name);
+    let kinds = source::KINDS.iter().map(|kind| kind.name);
     for kind in kinds.chain(taskbell::sink::KINDS.iter().map(|kind| kind.name)) {
         assert!(REFERENCE.contains(&format!("kind = \"{kind}\"")), "{kind}");
     }
@@ -136,9 +137,7 @@ fn the_schema_has_one_alternative_for_each_kind_and_no_loose_ends() {
     let schema = config::schema();
     assert_eq!(schema.pointer("/additionalProperties"), Some(&Value::Bool(false)));
     assert_eq!(schema.pointer("/required").unwrap().as_array().unwrap().len(), 3);
-    for (table, kinds) in
-        [("Source", taskbell::source::KINDS.len()), ("Sink", taskbell::sink::KINDS.len())]
-    {
+    for (table, kinds) in [("Source", source::KINDS.len()), ("Sink", taskbell::sink::KINDS.len())] {
         let each = schema.pointer(&format!("/$defs/{table}/oneOf")).unwrap().as_array().unwrap();
         assert_eq!(each.len(), kinds);
         for one in each {
@@ -177,7 +176,9 @@ fn what_a_source_is_can_be_said_without_building_it() {
     for text in [REFERENCE, &cloud] {
         let config = parse(text);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let built = config.build_sources(&clock, &Clients::default()).unwrap();
+        let built = config
+            .build_sources(&clock, &Clients::default(), &source::Standings::default())
+            .unwrap();
         assert_eq!(built.len(), config.sources.len());
         for (built, written) in built.iter().zip(&config.sources) {
             assert_eq!(*built.info(), written.info());

@@ -2,6 +2,7 @@
 //!
 //! The clock is in the test's hand, and the simulator's is the same one.
 
+mod again;
 mod refused;
 mod renewed;
 mod shared;
@@ -23,7 +24,7 @@ use taskbell::{
     decide::sift::Sift,
     http::Clients,
     sim::{On, Scenario, Simulator},
-    source::{Finding, Source, SourceError},
+    source::{Finding, Source, SourceError, Standings},
 };
 
 use crate::stage::{PROJECT, Stage};
@@ -94,7 +95,7 @@ impl Cloud {
         );
         let config = Config::parse(&text, Path::new("test.toml")).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(self.hand.clone());
-        config.build_sources(&clock, &Clients::default()).unwrap().remove(0)
+        config.build_sources(&clock, &Clients::default(), &Standings::default()).unwrap().remove(0)
     }
 
     /// The sources of tables, each with its kind, its key for projects and its `auth`.
@@ -113,7 +114,7 @@ impl Cloud {
         );
         let config = Config::parse(&text, Path::new("test.toml")).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(self.hand.clone());
-        config.build_sources(&clock, &Clients::default()).unwrap()
+        config.build_sources(&clock, &Clients::default(), &Standings::default()).unwrap()
     }
 
     /// Requests of a kind that were answered.

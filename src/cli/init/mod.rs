@@ -256,7 +256,7 @@ async fn settle(
 async fn build(draft: &Draft, place: &Place) -> Result<Worker, InitError> {
     let config = Config::parse(&draft.for_test(place), &place.config)?;
     let store: Arc<dyn Store> = Arc::new(store::open_memory().await?);
-    Ok(app::worker(&config, store)?)
+    Ok(app::worker(&config, store, &app::by_hand())?)
 }
 
 /// Reads the list once and opens the sink; a message goes out only if that is wanted.

@@ -87,7 +87,13 @@ fn every_key_arrives() {
     assert_eq!(config.routes.0.len(), 2);
     assert!(config.routes.0[0].continues && config.routes.0[1].to.is_empty());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    assert_eq!(config.build_sources(&clock, &Clients::default()).unwrap().len(), 1);
+    assert_eq!(
+        config
+            .build_sources(&clock, &Clients::default(), &source::Standings::default())
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(config.build_sinks(&Clients::default()).unwrap().len(), 2);
 }
 

@@ -89,7 +89,9 @@ fn a_mistake_of_a_table_is_told_once() {
     let text = edited(KIND, &format!("{KIND}regions = ['a', 'b']\npage_size = 'x'\n"));
     let config = parse(&text).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let error = config.build_sources(&clock, &Clients::default()).unwrap_err();
+    let error = config
+        .build_sources(&clock, &Clients::default(), &source::Standings::default())
+        .unwrap_err();
     let [problem] = error.problems() else { panic!("one problem: {error}") };
     assert!(problem.to_string().starts_with("c.toml:5: source.prod.page_size: "), "{problem}");
 }

@@ -218,13 +218,18 @@ fn a_kinds_own_complaint_is_placed_like_any_other() {
     let text = edited(KIND, &format!("{KIND}page_size = 70000\nauth = {{\n  tokn = \"x\" }}\n"));
     let config = parse(&text).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let error = config.build_sources(&clock, &Clients::default()).unwrap_err();
+    let error = config
+        .build_sources(&clock, &Clients::default(), &source::Standings::default())
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "c.toml:4: source.prod.page_size: invalid value: integer `70000`, expected a whole number"
     );
     let text = edited(KIND, &format!("{KIND}auth = {{\n  tokn = \"x\" }}\n"));
-    let error = parse(&text).unwrap().build_sources(&clock, &Clients::default()).unwrap_err();
+    let error = parse(&text)
+        .unwrap()
+        .build_sources(&clock, &Clients::default(), &source::Standings::default())
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "c.toml:5: source.prod.auth.tokn: is not a known key; did you mean `token`?"

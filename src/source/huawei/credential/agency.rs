@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Auth, Built, Credential, Setting, build_at,
+    Auth, Built, Credential, Seal, Setting, build_at,
     renewing::{Fetch, Fetched, Renewing},
 };
 use crate::{
@@ -46,7 +46,8 @@ pub(super) fn build(options: Options, setting: &Setting) -> Built {
     let own = Setting { project_id: None, ..setting.clone() };
     let base = build_at("base", options.base, &own)?;
     let agency = Agency { domain: options.domain, name: options.agency };
-    Ok(Box::new(Renewing::new(Assumed { iam, agency, base }, setting.clock.clone())))
+    let assumed = Assumed { iam, agency, base };
+    Ok(Box::new(Renewing::new(assumed, setting.clock.clone(), setting.shelf.standings())))
 }
 
 #[derive(Debug)]
@@ -69,5 +70,12 @@ impl Fetch for Assumed {
             other => other?,
         };
         Ok(Fetched { identity, expires_at })
+    }
+
+    fn seal(&self) -> Option<Seal> {
+        // The same key may be refused one agency and not another.
+        let Agency { domain, name } = &self.agency;
+        let place = format!("{} {domain} {name}", self.iam.origin());
+        Seal::of_proof(&place, &self.base.lasting()?.proof)
     }
 }

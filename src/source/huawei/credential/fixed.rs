@@ -67,4 +67,8 @@ impl Credential for Fixed {
     async fn renew(&self, _: &Arc<Identity>) -> Result<Option<Arc<Identity>>, Fault> {
         Ok(None)
     }
+
+    fn lasting(&self) -> Option<&Identity> {
+        Some(&self.identity)
+    }
 }

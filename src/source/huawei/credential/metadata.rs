@@ -13,7 +13,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Built, Setting,
+    Built, Seal, Setting,
     renewing::{Fetch, Fetched, Renewing},
 };
 use crate::{
@@ -71,7 +71,7 @@ pub(super) fn at(address: Option<&str>, key: &str, setting: &Setting) -> Built {
         clients: setting.clients.direct(),
         clock: setting.clock.clone(),
     };
-    Ok(Box::new(Renewing::new(metadata, setting.clock.clone())))
+    Ok(Box::new(Renewing::new(metadata, setting.clock.clone(), setting.shelf.standings())))
 }
 
 #[derive(Debug)]
@@ -151,5 +151,10 @@ impl Fetch for Metadata {
         let (identity, expires_at) =
             iam::temporary_keys(&body, &format!("the metadata service {}", self.origin))?;
         Ok(Fetched { identity, expires_at })
+    }
+
+    fn seal(&self) -> Option<Seal> {
+        // Nothing is shown that could be locked.
+        None
     }
 }

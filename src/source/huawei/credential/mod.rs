@@ -29,9 +29,12 @@ mod password;
 mod profile;
 mod renewing;
 mod shared;
+mod standings;
 
 pub use shared::Shelf;
 pub(in crate::source) use shared::{Shared, realm};
+pub use standings::Standings;
+pub(in crate::source::huawei) use standings::{Refusals, Seal, Standing};
 
 /// The key of the table in a source's options, for error messages.
 const TABLE: &str = "auth";
@@ -61,6 +64,11 @@ pub(in crate::source) trait Credential: fmt::Debug + Send + Sync {
     ///
     /// As [`Credential::identity`].
     async fn renew(&self, refused: &Arc<Identity>) -> Result<Option<Arc<Identity>>, Fault>;
+
+    /// The identity, if it is the same in each process until somebody changes it.
+    fn lasting(&self) -> Option<&Identity> {
+        None
+    }
 }
 
 /// What a credential is built with.
@@ -207,7 +215,7 @@ pub(in crate::source) fn build(
     whole.sort_unstable();
     let whole = whole.join("\n");
     let words = [&[&whole, &*setting.realm, &setting.way.0], scope].concat();
-    setting.shelf.get(&words, || build_at(TABLE, table, setting))
+    setting.shelf.get(&words, &setting.realm, || build_at(TABLE, table, setting))
 }
 
 /// The same for a table under another key.

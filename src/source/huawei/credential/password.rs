@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Built, Setting,
+    Built, Seal, Setting,
     renewing::{Fetch, Fetched, Renewing},
     secret,
 };
@@ -51,7 +51,7 @@ pub(super) fn build(options: Options, setting: &Setting) -> Built {
         name: options.user,
         scope,
     };
-    Ok(Box::new(Renewing::new(user, setting.clock.clone())))
+    Ok(Box::new(Renewing::new(user, setting.clock.clone(), setting.shelf.standings())))
 }
 
 #[derive(Debug)]
@@ -70,5 +70,10 @@ impl Fetch for User {
         let login = Login { domain, user, password: &self.password };
         let (identity, expires_at) = self.iam.log_in(&login, &self.scope).await?;
         Ok(Fetched { identity, expires_at })
+    }
+
+    fn seal(&self) -> Option<Seal> {
+        let words = [self.iam.origin(), &self.domain, &self.name];
+        Some(Seal::guarded(&words, self.password.expose()))
     }
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 use tracing::debug;
 
-use super::Credential;
+use super::{Credential, Refusals, Seal, Standing, Standings};
 use crate::{
     clock::Clock,
     http::Chain,
@@ -36,6 +36,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 pub(super) trait Fetch: fmt::Debug + Send + Sync {
     /// Asks for one.
     async fn fetch(&self) -> Result<Fetched, Fault>;
+
+    /// What is shown for it, if refusals of that have to be counted over the end of the process.
+    fn seal(&self) -> Option<Seal>;
 }
 
 /// An identity for a while.
@@ -50,6 +53,7 @@ pub(super) struct Fetched {
 pub(super) struct Renewing<F> {
     fetch: F,
     clock: Arc<dyn Clock>,
+    standings: Standings,
     /// Locked while one is fetched, so that it is fetched once.
     state: Mutex<State>,
 }
@@ -57,7 +61,9 @@ pub(super) struct Renewing<F> {
 #[derive(Debug, Default)]
 struct State {
     kept: Option<Kept>,
-    refused: Option<Refused>,
+    /// How what is shown for it stands; looked up before it is shown first.
+    standing: Option<Standing>,
+    is_known: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -69,41 +75,41 @@ struct Kept {
     replaced_at: Option<Timestamp>,
 }
 
-/// A log-in that was refused.
-#[derive(Debug)]
-struct Refused {
-    class: FaultClass,
-    what: String,
-    pause: Duration,
-    until: Timestamp,
-}
-
 impl<F: Fetch> Renewing<F> {
-    pub(super) fn new(fetch: F, clock: Arc<dyn Clock>) -> Self {
-        Self { fetch, clock, state: Mutex::default() }
+    pub(super) fn new(fetch: F, clock: Arc<dyn Clock>, standings: &Standings) -> Self {
+        Self { fetch, clock, standings: standings.clone(), state: Mutex::default() }
     }
 
     /// Fetches one into `state`, unless a log-in was refused a moment ago.
     async fn fetch_into(&self, state: &mut State) -> Result<Kept, Fault> {
         let now = self.clock.now();
-        if let Some(refused) = &state.refused
-            && now < refused.until
-        {
-            let Refused { class, what, until, .. } = refused;
-            let what = format!("{what}; not asked again before {until:.0}");
-            return Err(Fault::last(SourceError::new(*class, what)));
+        let seal = self.fetch.seal();
+        if !state.is_known {
+            state.standing = seal.as_ref().and_then(|seal| self.standings.read(seal, now));
+            state.is_known = true;
+        }
+        if let Some(Standing::Refused(refusals)) = &state.standing {
+            let until = refusals.at.saturating_add(pause(refusals.count)).unwrap_or(now);
+            // Before `at`, the clock was set back.
+            if (refusals.at..until).contains(&now) {
+                let what = format!("{}; not asked again before {until:.0}", refusals.what);
+                return Err(Fault::last(SourceError::new(refusals.class(), what)));
+            }
         }
         let fetched = self.fetch.fetch().await.inspect_err(|fault| {
             let error = &fault.error;
             if matches!(error.class, FaultClass::Auth | FaultClass::AccountFrozen) {
-                let pause = state.refused.as_ref().map_or(PAUSE_MIN, |last| last.pause * 2);
-                let pause = pause.min(PAUSE_MAX);
-                let until = now.saturating_add(pause).unwrap_or(now);
-                let what = error.what.clone();
-                state.refused = Some(Refused { class: error.class, what, pause, until });
+                let count = state.standing.as_ref().map_or(0, Standing::refusals) + 1;
+                let refusals = Refusals::new((count, now), error.class, &error.what);
+                if let Some(seal) = &seal {
+                    self.standings.refused(seal, &refusals);
+                }
+                state.standing = Some(Standing::Refused(refusals));
             }
         })?;
-        state.refused = None;
+        let before = state.standing.as_ref().and_then(Standing::taken_at);
+        let noted = seal.map(|seal| self.standings.taken(&seal, before, now));
+        state.standing = Some(Standing::Taken { at: noted.unwrap_or(now) });
         let expires_at = fetched.expires_at;
         let kept = Kept {
             identity: Arc::new(fetched.identity),
@@ -114,6 +120,12 @@ impl<F: Fetch> Renewing<F> {
         state.kept = Some(kept.clone());
         Ok(kept)
     }
+}
+
+/// How long no log-in is tried after so many were refused in a row.
+fn pause(count: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(count.saturating_sub(1));
+    PAUSE_MIN.saturating_mul(doubled).min(PAUSE_MAX)
 }
 
 /// When to renew what was fetched at `now`. Of a short life, the second half is the margin.

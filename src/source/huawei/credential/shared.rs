@@ -13,11 +13,13 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as Turn, MutexGuard};
 use url::{Host, Url};
 
-use super::Credential;
+use super::{
+    Credential,
+    standings::{Standings, digest},
+};
 use crate::{
     options::OptionError,
     source::huawei::{fault::Fault, identity::Identity, strikes::Strikes},
@@ -29,7 +31,10 @@ const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The credentials of a process, by what makes them the same.
 #[derive(Clone, Default)]
-pub struct Shelf(Arc<Mutex<BTreeMap<[u8; 32], Shared>>>);
+pub struct Shelf {
+    kept: Arc<Mutex<BTreeMap<[u8; 32], Shared>>>,
+    standings: Standings,
+}
 
 impl fmt::Debug for Shelf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,23 +43,36 @@ impl fmt::Debug for Shelf {
 }
 
 impl Shelf {
+    /// An empty one whose credentials are remembered in `standings`.
+    #[must_use]
+    pub fn remembered(standings: Standings) -> Self {
+        Self { kept: Arc::default(), standings }
+    }
+
+    /// What is remembered of credentials.
+    pub(super) fn standings(&self) -> &Standings {
+        &self.standings
+    }
+
     /// The credential that is the same as one described by `words`, built if there is none yet.
+    /// `realm` is where it is one and the same.
     pub(super) fn get(
         &self,
         words: &[&str],
+        realm: &str,
         build: impl FnOnce() -> Result<Box<dyn Credential>, OptionError>,
     ) -> Result<Shared, OptionError> {
-        let mut hash = Sha256::new();
-        for word in words {
-            hash.update(word.len().to_be_bytes());
-            hash.update(word.as_bytes());
-        }
-        let key: [u8; 32] = hash.finalize().into();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = digest(words);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shared) = kept.get(&key) {
             return Ok(shared.clone());
         }
-        let shared = Shared::new(build()?);
+        let credential = build()?;
+        // One that was fetched is another in the next process.
+        let lasts = credential.lasting().is_some();
+        let standings = if lasts { self.standings.clone() } else { Standings::default() };
+        let strikes = Strikes::remembered(standings, realm);
+        let shared = Shared { strikes: Arc::new(Mutex::new(strikes)), ..Shared::new(credential) };
         kept.insert(key, shared.clone());
         Ok(shared)
     }
@@ -88,7 +106,7 @@ impl Shared {
         identity: &Arc<Identity>,
         now: Timestamp,
     ) -> Result<Option<MutexGuard<'_, ()>>, Fault> {
-        let known = self.with(|strikes| strikes.was_taken(identity));
+        let known = self.with(|strikes| strikes.was_taken(identity, now));
         let turn = if known {
             None
         } else {
@@ -96,7 +114,7 @@ impl Shared {
         };
         self.with(|strikes| strikes.check(identity, now))?;
         // Whoever had the turn before may have found that it is good.
-        Ok(turn.filter(|_| !self.with(|strikes| strikes.was_taken(identity))))
+        Ok(turn.filter(|_| !self.with(|strikes| strikes.was_taken(identity, now))))
     }
 
     /// Notes what came of showing `identity`.
@@ -146,7 +164,7 @@ mod tests {
     #[test]
     fn words_are_kept_apart() {
         let shelf = Shelf::default();
-        let get = |words: &[&str]| shelf.get(words, || Ok(super::super::nobody())).unwrap();
+        let get = |words: &[&str]| shelf.get(words, "", || Ok(super::super::nobody())).unwrap();
         let same = |a: &Shared, b: &Shared| Arc::ptr_eq(&a.credential, &b.credential);
         let one = get(&["a", "bc"]);
         assert!(same(&one, &get(&["a", "bc"])));

@@ -33,6 +33,10 @@ impl Fetch for Script {
             }),
         }
     }
+
+    fn seal(&self) -> Option<Seal> {
+        Some(Seal::of(&["script"]))
+    }
 }
 
 fn renewing(
@@ -41,7 +45,8 @@ fn renewing(
     let hand = Hand::default();
     let clock = hand.clone();
     let script = Script(SyncMutex::new(script), hand.clone());
-    (Renewing::new(script, Arc::new(clock)), move |second| hand.0.store(second, Ordering::Relaxed))
+    let renewing = Renewing::new(script, Arc::new(clock), &Standings::default());
+    (renewing, move |second| hand.0.store(second, Ordering::Relaxed))
 }
 
 fn word(result: Result<Arc<Identity>, Fault>) -> String {
