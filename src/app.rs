@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 #[cfg(debug_assertions)]
@@ -14,7 +15,7 @@ use crate::{clock::ShiftedClock, options};
 use crate::{
     clock::{Clock, SystemClock},
     config::{Config, ConfigError},
-    decide::diff::DiffPolicy,
+    decide::{diff::DiffPolicy, last_words},
     exit::Exit,
     http::{Clients, Paces},
     name::Name,
@@ -161,6 +162,16 @@ pub fn worker(
         retention: config.store.retention,
         checkpoint: config.store.checkpoint,
     })
+}
+
+/// After what silence a store is said to hang. A test may set it for a debug build, in milliseconds.
+#[must_use]
+pub fn silent_after() -> Duration {
+    #[cfg(debug_assertions)]
+    if let Some(short) = options::env("TASKBELL_SILENT_AFTER").and_then(|text| text.parse().ok()) {
+        return Duration::from_millis(short);
+    }
+    last_words::SILENT_AFTER
 }
 
 /// The system's clock. A test may shift that of a debug build by so many milliseconds.

@@ -117,6 +117,7 @@ impl From<&StoreError> for Exit {
             | StoreError::Unreadable { .. }
             | StoreError::Damaged { .. }
             | StoreError::NotDurable { .. }
+            | StoreError::Silent { .. }
             | StoreError::Closed => Self::StoreUnusable,
         }
     }

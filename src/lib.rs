@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod exit;
 pub mod failpoint;
 pub mod failure;
+pub mod heap;
 pub mod heartbeat;
 pub mod http;
 pub mod huawei;

@@ -20,6 +20,7 @@ use taskbell::{
     },
     delivery::{DeliveryState, LastAttempt, Outcome},
     failure::Origin,
+    heap,
     store::{self, Access, Lease, PollRecord, Settled, Store},
     task::Row,
     worker::dispatch::Dispatcher,
@@ -156,6 +157,7 @@ impl History {
         for _ in 0..4 {
             clock.0.fetch_add(DAY_MS / 4, Ordering::SeqCst);
             store.upkeep(Duration::from_secs(6 * 3600), clock.now()).await.unwrap();
+            heap::give_back();
         }
     }
 }
@@ -179,10 +181,12 @@ pub(crate) async fn months() {
     assert_eq!(seen.problems, Vec::<String>::new());
     let live = seen.checkpoint.unwrap().0.bytes;
     let mib = |bytes: u64| bytes / (1024 * 1024);
+    let most = status_kib(std::process::id(), "VmHWM:") / 1024;
+    heap::give_back();
     let rss = status_kib(std::process::id(), "VmRSS:") / 1024;
     println!(
         "footprint, {} failures over {DAYS} days in {} s: {} MiB on disk, {} at most, of {} MiB \
-         that are live; {rss} MiB of memory",
+         that are live; {rss} MiB of memory, {most} at most",
         DAYS * A_DAY,
         took.as_secs(),
         mib(seen.disk_bytes),

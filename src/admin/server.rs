@@ -69,6 +69,9 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How long an answer that is under way gets when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long "ready?" waits for the store. Who asks gives up after some seconds himself.
+const READY_MAX: Duration = Duration::from_secs(2);
+
 /// Shortest time between two looks at what was recorded, for the chart.
 const CHART_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -318,7 +321,8 @@ fn sign_in_first(request: &Request) -> Response {
 /// Ready: the store answers, every source was polled, and none is blind.
 async fn ready(State(admin): State<Admin>) -> Response {
     let plain = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
-    let Ok(sources) = admin.source_views().await else {
+    let answer = tokio::time::timeout(READY_MAX, admin.source_views()).await;
+    let Ok(Ok(sources)) = answer else {
         let text = "not ready: the store does not answer\n";
         return (StatusCode::SERVICE_UNAVAILABLE, plain, text).into_response();
     };

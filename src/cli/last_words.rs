@@ -3,6 +3,7 @@
 //! The disk of the store may be full, so the file lies elsewhere ([`runtime`]).
 
 use std::{
+    convert::Infallible,
     fs,
     io::Write as _,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
@@ -11,20 +12,22 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
 
 use super::out;
 use crate::{
     app::{self, AppError},
     config::Config,
     decide::{
-        last_words::{Saying, hearers, occasion, quiet_until, saying},
+        last_words::{RETRY_AFTER, Saying, hearers, occasion, quiet_until, saying},
         rules::Rules,
     },
     exit::Exit,
+    http::Chain,
     name::Name,
     runtime,
-    store::StoreError,
+    store::{Store, StoreError},
     worker::{
         Outlet,
         last_words::{LastWords, trouble},
@@ -49,9 +52,18 @@ pub(super) async fn of_work(
     worked: Duration,
 ) {
     let uid = rustix::process::geteuid().as_raw();
-    if is_of_another(&config.store.path, uid) {
-        return;
+    if !is_of_another(&config.store.path, uid) {
+        tell(config, (outlets, rules), error, worked).await;
     }
+}
+
+/// Tells of it, unless that was done not long ago. Does not touch the disk of the store.
+async fn tell(
+    config: &Config,
+    (outlets, rules): (&[(Name, Outlet)], &Rules),
+    error: &StoreError,
+    worked: Duration,
+) {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let path = path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
     let place = format!("{} on {host}", path.display());
@@ -65,6 +77,41 @@ pub(super) async fn of_work(
     let words = LastWords { trouble, occasion: occasion(&place, worked, now), now };
     let taken = words.say(outlets, &hearers(rules)).await;
     memory.write(quiet_until(taken, now));
+}
+
+/// Says so when the store does not answer for [`app::silent_after`], and goes on waiting for it. Never
+/// ends.
+pub(super) async fn of_silence(
+    config: &Config,
+    told: (&[(Name, Outlet)], &Rules),
+    store: &dyn Store,
+) -> Infallible {
+    let (began, limit) = (Instant::now(), app::silent_after());
+    #[expect(clippy::infinite_loop, reason = "its type says that it never ends")]
+    loop {
+        tokio::time::sleep(limit / 4).await;
+        let (asked, mut last, mut said) = (Instant::now(), store.progress(), false);
+        let answer = store.sources();
+        tokio::pin!(answer);
+        let mut wait = limit;
+        // An error is for who works with the store.
+        while tokio::time::timeout(wait, &mut answer).await.is_err() {
+            let progress = store.progress();
+            if progress.is_some() && progress != last {
+                // Long work, such as a copy, that advances.
+                last = progress;
+                continue;
+            }
+            let error = StoreError::Silent { seconds: asked.elapsed().as_secs() };
+            error!(error = %Chain(&error), "the store does not answer; waiting for it");
+            tell(config, told, &error, began.elapsed()).await;
+            (said, wait) = (true, RETRY_AFTER);
+        }
+        if said {
+            let seconds = asked.elapsed().as_secs();
+            warn!(seconds, "the store answers again");
+        }
+    }
 }
 
 /// Whether the store is another user's: one who tries a command on a record that is not his own is

@@ -34,7 +34,13 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
         Err(error) => return last_words::at_opening(config, &error).await,
     };
     let began = Instant::now();
-    match once::run(&worker, args.deadline).await {
+    let outlets = worker.outlets();
+    let told = (outlets.as_slice(), &*worker.rules);
+    let ended = tokio::select! {
+        ended = once::run(&worker, args.deadline) => ended,
+        never = last_words::of_silence(config, told, &*worker.store) => match never {},
+    };
+    match ended {
         Ok(report) => {
             let exit = exit(&report, args.detailed_exitcode);
             exit.max(match (output, summary(&report)) {
@@ -54,13 +60,7 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
         }
         Err(error) => {
             let exit = out::fail(&error, None, Exit::from(&error));
-            last_words::of_work(
-                config,
-                (&worker.outlets(), &worker.rules),
-                &error,
-                began.elapsed(),
-            )
-            .await;
+            last_words::of_work(config, told, &error, began.elapsed()).await;
             exit
         }
     }

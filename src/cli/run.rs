@@ -136,6 +136,11 @@ async fn serve(
         }
     }
     helpers.spawn(watchdog(Arc::clone(&worker.store), stop.clone()));
+    let (config_now, heard) = (config.clone(), worker.clone());
+    helpers.spawn(async move {
+        let told = (heard.outlets(), Arc::clone(&heard.rules));
+        match last_words::of_silence(&config_now, (&told.0, &told.1), &*heard.store).await {}
+    });
     let count = worker.sources.len();
     let watching = format!("watching {}", out::count(count, "source", "sources"));
     notify(&[NotifyState::Ready, NotifyState::Status(&watching)]);

@@ -22,6 +22,11 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 /// A process that worked for so long failed anew, whatever was said of an earlier one.
 pub const GOOD_WHILE: Duration = Duration::from_secs(15 * 60);
 
+/// A store that is silent for so long over a simple question is said to hang. A commit takes
+/// milliseconds on a good disk, and seconds on a bad day; what really takes longer shows its progress.
+/// systemd's watchdog may end the process as soon as half a minute after the store fell silent.
+pub const SILENT_AFTER: Duration = Duration::from_secs(20);
+
 /// Whether it is said now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Saying {

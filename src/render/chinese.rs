@@ -260,6 +260,7 @@ impl Speech for Chinese {
             "dead" => "已放弃投递",
             "disk_full" => "磁盘已满",
             "not_durable" => "数据未能落盘",
+            "hung" => "无响应",
             "unreadable" => "无法读取",
             "damaged" => "数据已损坏",
             "newer" => "由更高版本写入",
@@ -291,6 +292,7 @@ impl Speech for Chinese {
             "gone" => "接收端已永久下线：请更换地址，再执行 `taskbell sink probe`。",
             "disk_full" => "请为其所在磁盘腾出空间；taskbell 重新启动后会从中断处继续。",
             "not_durable" => "请检查其所在磁盘（dmesg、`taskbell doctor`），再启动 taskbell。",
+            "hung" => "请检查其所在磁盘（dmesg、iostat）；磁盘恢复响应后 taskbell 会自动继续。",
             "unreadable" => "请按详情排除读取故障，再启动 taskbell。",
             "damaged" | "closed" => {
                 "请重新启动 taskbell：启动时会检查全部数据，损坏的部分移至一旁，并用最新副本恢复。"

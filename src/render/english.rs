@@ -251,6 +251,7 @@ impl Speech for English {
             "dead" => "given up",
             "disk_full" => "the disk is full",
             "not_durable" => "a change did not reach the disk",
+            "hung" => "it does not answer",
             "unreadable" => "it cannot be read",
             "damaged" => "it is damaged",
             "newer" => "it was written by a newer version",

@@ -316,6 +316,12 @@ pub enum StoreError {
         #[source]
         cause: Option<Box<dyn Error + Send + Sync>>,
     },
+    /// It takes longer over something simple than a disk that works does. It may still answer.
+    #[error("the store has not answered for {seconds} s; its disk may hang")]
+    Silent {
+        /// So far.
+        seconds: u64,
+    },
     /// Its thread ended.
     #[error("the store was closed")]
     Closed,

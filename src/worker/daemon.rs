@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use super::{Worker, deliver::Lane, rota, watch::watch};
 use crate::{
     clock::Clock,
+    heap,
     name::Name,
     store::{Archived, Compacted, StoreError},
 };
@@ -158,6 +159,8 @@ async fn sweep_loop(worker: Worker, stop: CancellationToken) -> Result<(), Store
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
         }
         sweep(&worker).await?;
+        // It takes locks of the allocator; what panics there is not ours to lose.
+        drop(tokio::task::spawn_blocking(heap::give_back).await);
     }
 }
 

@@ -126,6 +126,11 @@ pub fn trouble(error: &StoreError, place: &str) -> Option<Trouble> {
              place.",
         ),
         StoreError::Newer { .. } => ("newer", "Install the version that wrote it, or a newer one."),
+        StoreError::Silent { .. } => (
+            "hung",
+            "Look at the disk that holds it (`dmesg`, `iostat`). taskbell waits for it, and goes on \
+             by itself once it answers.",
+        ),
         StoreError::Closed => {
             ("closed", "Start taskbell again: it reads all of the store before it goes on.")
         }
@@ -156,6 +161,7 @@ mod tests {
             (StoreError::unreadable("cannot open", other()), "unreadable"),
             (StoreError::Damaged { what: "a page".to_owned(), cause: None }, "damaged"),
             (StoreError::Newer { path: "/store".to_owned(), found: 9, known: 1 }, "newer"),
+            (StoreError::Silent { seconds: 30 }, "hung"),
             (StoreError::Closed, "closed"),
         ] {
             let trouble = trouble(&error, "/store on host-1").unwrap();

@@ -117,11 +117,11 @@ async fn a_full_disk_ends_the_daemon_and_loses_nothing() {
     all_is_told(&stage, &[&[first], &more[..]].concat(), "a full disk").await;
 }
 
-/// strace lets each of these calls on the store's file fail from now on.
-fn failing(daemon: &Daemon, stage: &Stage, call: &str, error: &str) -> std::process::Child {
+/// strace does to calls on the store's file from now on what `fault` says.
+fn faulty(daemon: &Daemon, stage: &Stage, call: &str, fault: &str) -> std::process::Child {
     let mut strace = std::process::Command::new("strace");
     let pid = daemon.pid().as_raw_nonzero().to_string();
-    let (what, inject) = (format!("trace={call}"), format!("inject={call}:error={error}"));
+    let (what, inject) = (format!("trace={call}"), format!("inject={call}:{fault}"));
     strace.args(["-f", "-o", "/dev/null", "-e", &what, "-e", &inject, "-p", &pid, "-P"]);
     strace.arg(fs::canonicalize(stage.files()).unwrap().join("db"));
     strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -152,7 +152,7 @@ async fn a_disk_that_fails_under_the_daemon_ends_it_and_loses_nothing() {
         stage.see("the baseline", |stage| !stage.chat.received().is_empty()).await;
         let first = stage.fail("before.");
         stage.see("the first one", |stage| stage.told().len() == 1).await;
-        let mut strace = failing(&daemon, &stage, call, error);
+        let mut strace = faulty(&daemon, &stage, call, &format!("error={error}"));
         while !is_traced(&daemon) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -163,6 +163,38 @@ async fn a_disk_that_fails_under_the_daemon_ends_it_and_loses_nothing() {
         strace.wait().unwrap();
         all_is_told(&stage, &[first, second], &why).await;
     }
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_is_told_of_and_waited_for() {
+    if !strace_is_possible() {
+        println!("DID NOT RUN: strace is not installed or may not trace");
+        return;
+    }
+    let stage = stage().await;
+    let daemon = stage.daemon_with(&[("TASKBELL_SILENT_AFTER", "300")]);
+    stage.see("the baseline", |stage| !stage.chat.received().is_empty()).await;
+    let first = stage.fail("before.");
+    stage.see("the first one", |stage| stage.told().len() == 1).await;
+    // The next one that reaches the disk takes four seconds.
+    let hang = "delay_enter=4000000:when=1";
+    let mut strace = faulty(&daemon, &stage, "fdatasync", hang);
+    while !is_traced(&daemon) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let second = stage.fail("meanwhile.");
+    stage.see("that it hangs", |stage| !last_words(stage).is_empty()).await;
+    assert_eq!((last_words(&stage), mailed(&stage)), (vec!["hung".to_owned()], 1));
+    assert_eq!(stage.told().len(), 1, "nothing is told that is not on the disk");
+    stage.see("the second one", |stage| stage.told().len() == 2).await;
+    let log = || fs::read_to_string(stage.log()).unwrap();
+    stage.see("that it answers", |_| log().contains("the store answers again")).await;
+    assert!(log().contains("the store has not answered for"), "{}", log());
+    drop(strace.kill());
+    strace.wait().unwrap();
+    rustix::process::kill_process(daemon.pid(), rustix::process::Signal::TERM).unwrap();
+    assert_eq!(daemon.ended().await.code(), Some(0), "it went on, and ends in order");
+    all_is_told(&stage, &[first, second], "a disk that hangs").await;
 }
 
 #[tokio::test]

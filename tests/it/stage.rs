@@ -156,8 +156,14 @@ impl Stage {
 
     /// The daemon, with its log beside the config. It is killed when dropped.
     pub(crate) fn daemon(&self) -> Daemon {
+        self.daemon_with(&[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn daemon_with(&self, env: &[(&str, &str)]) -> Daemon {
         let log = std::fs::File::create(self.log()).unwrap();
         let mut command = self.command(&["run"]);
+        command.envs(env.iter().copied());
         Daemon(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 

@@ -30,7 +30,7 @@ pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
         }
         NoticeKind::SourceSighted => "中断期间发生且仍在列表中的失败，会立即通知。",
         NoticeKind::StoreFailed => {
-            "无法写入通知记录，taskbell 已停止运行。期间发生且仍在列表中的失败会在恢复运行后通知，未送达的通知届时会继续投递。\
+            "无法写入通知记录，轮询与通知均已停止。期间发生且仍在列表中的失败会在恢复后通知，未送达的通知届时会继续投递。\
              本消息不留记录，恢复之前约每小时发送一次。"
         }
         NoticeKind::TaskStuck => "运行时长已超出此类任务的正常范围。",

@@ -32,9 +32,9 @@ pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
         }
         NoticeKind::SourceSighted => "What failed meanwhile is told now, if it is still listed.",
         NoticeKind::StoreFailed => {
-            "taskbell cannot keep its record, so it has stopped. What fails now is seen when it runs \
-             again, if it is still listed; what was owed is told then. This message is on no record \
-             and comes about once an hour until then."
+            "taskbell cannot keep its record, so it neither polls nor tells. What fails now is seen \
+             when it works again, if it is still listed; what was owed is told then. This message is \
+             on no record and comes about once an hour until then."
         }
         NoticeKind::TaskStuck => "Running for longer than such a task should.",
         // The others have figures.
