@@ -33,6 +33,7 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
         Ok(worker) => worker,
         Err(error) => return last_words::at_opening(config, &error).await,
     };
+    worker.store.process_ends();
     let began = Instant::now();
     let outlets = worker.outlets();
     let told = (outlets.as_slice(), &*worker.rules);

@@ -25,6 +25,9 @@ const KEY: &str = "tz";
 ///
 /// What is wrong with the name, about the key `tz`.
 pub(super) fn find(name: &str) -> Result<TimeZone, OptionError> {
+    if name == "UTC" {
+        return Ok(TimeZone::UTC);
+    }
     let found = tz::db().get(name).or_else(|_| TimeZoneDatabase::bundled().get(name));
     match found {
         // Some database calls this a zone: the one of those who do not know theirs.

@@ -7,7 +7,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -52,6 +55,7 @@ type Request = Box<dyn FnOnce(&mut Engine) + Send>;
 pub struct Handle {
     meter: Arc<Meter>,
     requests: Option<mpsc::Sender<Request>>,
+    process_ends: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -112,6 +116,8 @@ async fn start(
 ) -> Result<Handle, StoreError> {
     let (requests, mut inbox) = mpsc::channel::<Request>(REQUESTS_MAX);
     let (opened, is_open) = oneshot::channel();
+    let process_ends = Arc::new(AtomicBool::new(false));
+    let ends = Arc::clone(&process_ends);
     let thread = thread::Builder::new()
         .name("store".to_owned())
         .spawn(move || match open() {
@@ -122,13 +128,18 @@ async fn start(
                         request(&mut engine);
                     }
                     engine.close();
+                    if ends.load(Ordering::SeqCst) {
+                        // What was committed is on the disk. The database would sync it once more, and
+                        // the system does the rest of the tidying.
+                        std::mem::forget(engine);
+                    }
                 }
             }
             Err(error) => drop(opened.send(Err(error))),
         })
         .map_err(|error| StoreError::unreadable("cannot start the store's thread", error))?;
     let meter = is_open.await.map_err(|_| StoreError::Closed)??;
-    Ok(Handle { meter, requests: Some(requests), thread: Some(thread) })
+    Ok(Handle { meter, requests: Some(requests), process_ends, thread: Some(thread) })
 }
 
 impl Handle {
@@ -361,5 +372,9 @@ impl Store for Handle {
 
     fn progress(&self) -> Option<Progress> {
         self.meter.now()
+    }
+
+    fn process_ends(&self) {
+        self.process_ends.store(true, Ordering::SeqCst);
     }
 }

@@ -6,8 +6,8 @@
 //! brings its own `sync_file_range`, which calls `fdatasync`; the linker prefers it to the C
 //! library's. With it, every cut reopened with everything acknowledged.
 //!
-//! Whether a flush really passes through here is measured, not assumed: [`syncs`] counts. Where
-//! it does not (another system, another sled), [`super::sled`] syncs the file itself.
+//! Whether a flush really passes through here is measured at the first one, not assumed: [`syncs`]
+//! counts. Where it does not (another system, another sled), [`super::sled`] syncs the file itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -262,6 +262,10 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// How far a copy, a compaction or a look at every record is. Answers meanwhile.
     fn progress(&self) -> Option<Progress>;
+
+    /// Says that the process ends as soon as the store is closed, so that closing need only do what the
+    /// next process has to find.
+    fn process_ends(&self) {}
 }
 
 /// Why the store did not do as it was told.

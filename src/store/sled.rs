@@ -60,8 +60,8 @@ pub(super) struct SledKv {
     folder: PathBuf,
     /// Where its files are, within `folder`.
     files: PathBuf,
-    /// Set where our own `sync_file_range` is not in the way of sled's flush.
-    sync_by_hand: bool,
+    /// Whether our own `sync_file_range` is in the way of sled's flush; found out at the first one.
+    passes: Option<bool>,
 }
 
 struct Open {
@@ -89,8 +89,7 @@ impl SledKv {
         let files = folder.join(files);
         let fresh = !files.join("db").exists();
         let open = Some(open_trees(&files)?);
-        let mut kv = Self { open, folder: folder.to_owned(), files, sync_by_hand: false };
-        kv.check_sync()?;
+        let kv = Self { open, folder: folder.to_owned(), files, passes: None };
         if fresh {
             sync_folder(&kv.files)
                 .and_then(|()| sync_folder(folder))
@@ -148,19 +147,11 @@ impl SledKv {
         fs::metadata(folder.join(LEDGER).join("conf")).and_then(|conf| conf.modified()).ok()
     }
 
-    /// Finds out whether a flush passes through our own function.
-    fn check_sync(&mut self) -> Result<(), StoreError> {
+    /// Brings what was written to the disk.
+    fn flush(&mut self) -> Result<(), StoreError> {
         let before = durable::syncs();
-        let meta = self.tree(Tree::Meta)?;
-        meta.insert(b"opened", &std::process::id().to_be_bytes())
-            .and_then(|_| self.db()?.flush())
-            .map_err(|error| not_durable("the first write", error))?;
-        self.sync_by_hand = durable::syncs() == before;
-        self.sync()
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        if self.sync_by_hand {
+        self.db().and_then(|db| db.flush()).map_err(|error| not_durable("a flush", error))?;
+        if !*self.passes.get_or_insert(durable::syncs() != before) {
             File::open(self.files.join("db"))
                 .and_then(|file| file.sync_all())
                 .map_err(|error| StoreError::not_durable("sync of the store's file", error))?;
@@ -364,8 +355,7 @@ impl Kv for SledKv {
             TransactionError::Abort(never) => match never {},
         })?;
         failpoint::hit("commit.before_flush");
-        self.db().and_then(|db| db.flush()).map_err(|error| not_durable("a flush", error))?;
-        self.sync()?;
+        self.flush()?;
         failpoint::hit("commit.after");
         Ok(())
     }
