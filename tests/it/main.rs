@@ -27,6 +27,7 @@ mod model;
 mod network;
 mod power;
 mod proxy;
+mod replay;
 mod route_commands;
 mod routes;
 mod scenarios;
