@@ -6,6 +6,7 @@
     reason = "a test that finds something else than it looks for has failed"
 )]
 
+mod amtool;
 mod architecture;
 mod browser;
 mod clocks;
