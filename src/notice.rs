@@ -97,6 +97,12 @@ impl NoticeKind {
         }
     }
 
+    /// Whether it is about a storm.
+    #[must_use]
+    pub fn is_storm(self) -> bool {
+        matches!(self, Self::StormOpened | Self::StormUpdated | Self::StormClosed)
+    }
+
     /// Whether a sink that takes such a notice has been told of the failures in it.
     #[must_use]
     pub fn tells_failures(self) -> bool {

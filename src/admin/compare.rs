@@ -1,6 +1,11 @@
 //! Another config beside the one in force: what would be told differently, now and in the past.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -69,9 +74,11 @@ impl Admin {
         drop(work);
         Ok(json!({
             "failures": count,
-            "notices_now": today.len(),
-            "notices_then": then.len(),
-            "changes": differences(&told(&today), &told(&then)),
+            "notices_now": today.told.len(),
+            "notices_then": then.told.len(),
+            "waiting_now": today.waiting,
+            "waiting_then": then.waiting,
+            "changes": differences(&told(&today.told), &told(&then.told)),
         }))
     }
 
@@ -103,39 +110,49 @@ impl Admin {
     }
 }
 
-/// What a notice says, as far as two configs can be compared: sink, kind, tasks.
-type Notices = BTreeMap<(String, &'static str, Vec<String>), Timestamp>;
+/// What a notice says, as far as two configs can be compared: sink, kind, the tasks that it lists,
+/// and how many failures it speaks for. Reminders say the same several times.
+type Notices = BTreeMap<(String, &'static str, Vec<String>, u32), Vec<Timestamp>>;
 
 fn notices(plan: &Plan) -> Notices {
-    let one = |planned: &plan::PlannedNotice| {
-        let tasks = planned.notice.failures.iter().map(|failure| failure.task.id.clone());
-        let key = (
-            planned.notice.sink.to_string(),
-            planned.notice.kind.as_str(),
-            tasks.collect::<Vec<_>>(),
-        );
-        (key, planned.at)
-    };
-    plan.notices.iter().map(one).collect()
+    let mut notices = Notices::new();
+    for plan::PlannedNotice { notice, at, .. } in &plan.notices {
+        let tasks = notice.failures.iter().map(|failure| failure.task.id.clone()).collect();
+        let key = (notice.sink.to_string(), notice.kind.as_str(), tasks, notice.total);
+        notices.entry(key).or_default().push(*at);
+    }
+    notices
 }
 
 fn told(told: &[ToldThen]) -> Notices {
-    let one =
-        |one: &ToldThen| ((one.sink.to_string(), one.kind.as_str(), one.tasks.clone()), one.at);
-    told.iter().map(one).collect()
+    let mut notices = Notices::new();
+    for one in told {
+        let key = (one.sink.to_string(), one.kind.as_str(), one.tasks.clone(), one.total);
+        notices.entry(key).or_default().push(one.at);
+    }
+    notices
 }
 
-/// What only one of the two would tell.
+/// What only one of the two would tell, and what both would, at other times.
 fn differences(now: &Notices, then: &Notices) -> Value {
-    let only = |mine: &Notices, other: &Notices, change: &str| -> Vec<Value> {
-        mine.iter()
-            .filter(|(key, _)| !other.contains_key(*key))
-            .map(|((sink, kind, tasks), at)| {
-                json!({ "change": change, "sink": sink, "type": kind, "at": at, "tasks": tasks })
+    let (mut gone, mut moved, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    let keys: BTreeSet<_> = now.keys().chain(then.keys()).collect();
+    for key in keys {
+        let (sink, kind, tasks, total) = key;
+        let times = |notices: &'_ Notices| notices.get(key).cloned().unwrap_or_default();
+        let (now, then) = (times(now), times(then));
+        let change = |change: &str, at: Timestamp, was_at: Option<Timestamp>| {
+            json!({
+                "change": change, "sink": sink, "type": kind, "at": at, "was_at": was_at,
+                "tasks": tasks, "total": total,
             })
-            .collect()
-    };
-    let mut changes = only(now, then, "no longer");
-    changes.extend(only(then, now, "new"));
-    Value::Array(changes)
+        };
+        let both = now.iter().zip(&then).filter(|(now, then)| now != then);
+        moved.extend(both.map(|(was_at, at)| change("at another time", *at, Some(*was_at))));
+        gone.extend(now.iter().skip(then.len()).map(|at| change("no longer", *at, None)));
+        new.extend(then.iter().skip(now.len()).map(|at| change("new", *at, None)));
+    }
+    gone.append(&mut new);
+    gone.append(&mut moved);
+    Value::Array(gone)
 }

@@ -82,7 +82,8 @@ impl Wording {
     }
 
     fn instant(&self, at: Timestamp) -> String {
-        self.zone.as_ref().map_or_else(|| at.to_string(), |zone| zone.full(at))
+        let zone = self.zone.as_ref();
+        zone.map_or_else(|| whole_millisecond(at).to_string(), |zone| zone.full(at))
     }
 
     /// The word for a notice's kind, of which the API has another one.
@@ -100,7 +101,7 @@ impl Wording {
 }
 
 /// What holds a delivery, and the silence if it is one that is remembered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Holder<'a> {
     by: &'a Hold,
     silence: Option<&'a Silence>,
@@ -135,11 +136,19 @@ trait Speech {
     fn hold(&self, holder: Holder<'_>) -> String;
 }
 
+/// As stored and listed: an instant that is only in memory may be finer than that.
+fn whole_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
 /// Explains a failure.
 #[must_use]
 pub fn explain(detail: &FailureDetail, known: Known<'_>, wording: &Wording) -> Explanation {
     let speech = wording.speech();
-    let step = |(at, event)| Step { at, what: speech.event(&event, wording) };
+    let step = |(at, event): (Option<Timestamp>, Event<'_>)| Step {
+        at: at.map(whole_millisecond),
+        what: speech.event(&event, wording),
+    };
     let verdict = verdict::of(detail, known);
     Explanation {
         steps: event::all(detail, known).into_iter().map(step).collect(),

@@ -99,6 +99,23 @@ fn plan_text(plan: &Value) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Tasks that a line names.
+const TASKS_SHOWN_MAX: usize = 3;
+
+/// The tasks of a change, as far as they fit on a line.
+fn about(change: &Value) -> String {
+    let tasks = change.get("tasks").and_then(Value::as_array).into_iter().flatten();
+    let shown: Vec<&str> = tasks.filter_map(Value::as_str).take(TASKS_SHOWN_MAX).collect();
+    let total = change.get("total").and_then(Value::as_u64).unwrap_or_default();
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    match total.saturating_sub(shown.len()) {
+        0 if shown.is_empty() => "no single failure".to_owned(),
+        0 => shown.join(", "),
+        more if shown.is_empty() => out::count(more, "failure", "failures"),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 /// What another config would change, a line each.
 fn change_lines(value: &Value) -> Vec<String> {
     let changes = value.get("changes").and_then(Value::as_array);
@@ -108,13 +125,17 @@ fn change_lines(value: &Value) -> Vec<String> {
     }
     let line = |change: &Value| {
         let field = |key| cell(change, key);
+        let instead = match change.get("was_at") {
+            Some(Value::String(_)) => format!(" instead of {}", field("was_at")),
+            _ => String::new(),
+        };
         format!(
-            "{}: {} to {} at {} about {}",
+            "{}: {} to {} at {}{instead} about {}",
             field("change"),
             field("type"),
             field("sink"),
             field("at"),
-            field("tasks")
+            about(change)
         )
     };
     changes.iter().map(line).collect()
@@ -157,9 +178,20 @@ pub(super) async fn config(config: &Config, command: &ConfigCommand, output: Out
             count("notices_now", "notice", "notices"),
             count("notices_then", "notice", "notices")
         );
-        out::text_as_is(&format!("{head}\n{}\n", change_lines(value).join("\n")))
+        let mut lines = vec![head];
+        lines.extend(change_lines(value));
+        lines.extend(waiting_line(value));
+        out::text_as_is(&(lines.join("\n") + "\n"))
     });
     if differs { printed.max(Exit::Failed) } else { printed }
+}
+
+/// That something was not compared, since its time is too far away.
+fn waiting_line(value: &Value) -> Option<String> {
+    let count = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let (now, then) = (count("waiting_now"), count("waiting_then"));
+    (0 < now + then)
+        .then(|| format!("not compared, since they wait for too long: {now} now, {then} then"))
 }
 
 fn poll_line(poll: &Value) -> String {

@@ -191,11 +191,17 @@ pub fn diff(
     let ours = |entry: &mut RosterEntry| situation.deleting.contains(&entry.id);
     changes.deleted = changes.cleared.extract_if(.., ours).collect();
     let gone = changes.cleared.len();
-    changes.mass_cleared = 10 < gone && standing_before < 2 * gone;
+    changes.mass_cleared = is_mass(gone, standing_before);
     if first && situation.complete {
         changes.baseline = Some(baseline(&changes, standing_before, situation, policy));
     }
     changes
+}
+
+/// Whether so many of those that stood are gone at once that it is told in one sentence.
+#[must_use]
+pub fn is_mass(gone: usize, standing_before: usize) -> bool {
+    10 < gone && standing_before < 2 * gone
 }
 
 fn note_changed(changes: &mut Changes, entry: RosterEntry, found: Found) {

@@ -138,12 +138,12 @@ impl Brief {
         let foot = teller.foot();
         Self {
             lead: teller.lead(),
-            items: notice.failures.iter().map(|failure| BriefItem::of(teller, failure)).collect(),
+            items: teller.shown().into_iter().map(|one| BriefItem::of(teller, one)).collect(),
             notes: pairs(teller.facts()),
             hints: pairs(teller.hints()),
             more: teller.still_open(),
             foot: foot.iter().map(|line| text::clean(line, MESSAGE_BYTES_MAX)).collect(),
-            omitted: notice.omitted(),
+            omitted: teller.omitted(),
             ..brief
         }
     }
@@ -254,5 +254,52 @@ mod tests {
         assert_eq!(item.line(10), "t: xxxxxxx… · now");
         item.title = String::new();
         assert_eq!(item.line(10), "xxxxxxx… · now");
+    }
+
+    /// A storm of 5,000, of which a notice lists 100.
+    fn storm(kind: NoticeKind) -> Notice {
+        let of = crate::render::sample(kind);
+        let failure = of.failures[0].clone();
+        let failures = (0..100).map(|nth| {
+            let mut one = failure.clone();
+            one.task.id = format!("t{nth}");
+            // The first fifty are alike.
+            one.task.text.error_code = Some(format!("KPS.60{:02}", (nth / 50) + (nth / 60)));
+            one
+        });
+        Notice { failures: failures.collect(), total: 5_000, ..of }
+    }
+
+    #[test]
+    fn a_storm_shows_three_samples_that_differ_and_counts_all_others() {
+        for kind in [NoticeKind::StormOpened, NoticeKind::StormUpdated, NoticeKind::StormClosed] {
+            let words = Words::default();
+            let brief = Brief::of(&storm(kind), &words);
+            let codes: Vec<&str> = brief
+                .items
+                .iter()
+                .filter_map(|item| item.title.split_once("KPS."))
+                .map(|it| it.1)
+                .collect();
+            assert_eq!(codes, ["6000)", "6001)", "6002)"], "{kind:?}");
+            assert!(brief.rest(3).unwrap().starts_with("4997 of them are not listed here"));
+            let plain = words.plain(&storm(kind));
+            assert!(plain.contains("4997 of them are not listed here"), "{plain}");
+            assert_eq!(plain.matches("Reset failed on").count(), 3, "{plain}");
+        }
+        let digest = Brief::of(&storm(NoticeKind::Digest), &Words::default());
+        assert_eq!(digest.items.len(), 100);
+    }
+
+    #[test]
+    fn a_hint_counts_those_that_it_is_for_only_where_all_are_known() {
+        let mut notice = storm(NoticeKind::Digest);
+        for failure in &mut notice.failures {
+            failure.task.text.error_code = Some("KPS.6009".into());
+        }
+        let hints = |notice: &Notice| Brief::of(notice, &Words::default()).hints;
+        assert_eq!(hints(&notice)[0].0, "For some of them");
+        notice.total = 100;
+        assert_eq!(hints(&notice)[0].0, "For 100 of them");
     }
 }

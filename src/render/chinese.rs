@@ -232,8 +232,8 @@ impl Speech for Chinese {
         format!("{length}（{from} 至 {to}）")
     }
 
-    fn for_some(&self, count: usize) -> String {
-        format!("其中 {count} 条")
+    fn for_some(&self, count: Option<usize>) -> String {
+        count.map_or_else(|| "其中一部分".to_owned(), |count| format!("其中 {count} 条"))
     }
 
     fn trouble(&self, class: &str) -> Option<&'static str> {

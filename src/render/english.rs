@@ -223,8 +223,8 @@ impl Speech for English {
         format!("{length}, from {from} to {to}")
     }
 
-    fn for_some(&self, count: usize) -> String {
-        format!("For {count} of them")
+    fn for_some(&self, count: Option<usize>) -> String {
+        count.map_or_else(|| "For some of them".to_owned(), |count| format!("For {count} of them"))
     }
 
     fn trouble(&self, class: &str) -> Option<&'static str> {

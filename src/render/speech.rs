@@ -166,7 +166,7 @@ pub(super) trait Speech: Sync {
     fn gap(&self, length: &str, from: &str, to: &str) -> String;
 
     /// How many failures a hint is for.
-    fn for_some(&self, count: usize) -> String;
+    fn for_some(&self, count: Option<usize>) -> String;
 
     /// A kind of trouble in words; `None` if the word is not known.
     fn trouble(&self, class: &str) -> Option<&'static str>;

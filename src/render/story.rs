@@ -4,7 +4,7 @@
 //! header or a page must be safe even if it came into the ledger by another door. Escaping for a
 //! target's markup is left to the target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Hint, Style, lower, short,
@@ -20,6 +20,10 @@ use crate::{
 
 /// Most failures that have all that is known said of each. More have a line or two each.
 pub const ITEMS_IN_FULL_MAX: usize = 10;
+
+/// Failures that a notice about a storm shows. They are samples: what counts is what all have in
+/// common.
+const SAMPLES_MAX: usize = 3;
 
 /// Most hints under a notice of many failures.
 const HINTS_MAX: usize = 5;
@@ -90,7 +94,6 @@ impl<'a> Teller<'a> {
         let Self { style, notice } = self;
         let speech = style.speech();
         let region = notice.source.as_ref().map_or("", |source| source.region.as_str());
-        let in_full = notice.failures.len() <= ITEMS_IN_FULL_MAX;
         let what = speech.headline(notice);
         Story {
             subject: notice.subject().to_owned(),
@@ -99,11 +102,39 @@ impl<'a> Teller<'a> {
             what,
             lead: self.lead(),
             facts: self.facts(),
-            items: notice.failures.iter().map(|failure| self.item(failure)).collect(),
-            hints: if in_full { Vec::new() } else { self.hints() },
+            items: self.shown().into_iter().map(|failure| self.item(failure)).collect(),
+            hints: if self.in_full() { Vec::new() } else { self.hints() },
             more: self.more(),
             foot: self.foot(),
         }
+    }
+
+    /// The failures that are shown one by one: all that are listed, or, of a storm, samples. Those
+    /// differ in what went wrong as far as they can.
+    pub(super) fn shown(self) -> Vec<&'a Failure> {
+        let all = &self.notice.failures;
+        if !self.notice.kind.is_storm() {
+            return all.iter().collect();
+        }
+        let trouble = |failure: &Failure| {
+            let text = &failure.task.text;
+            text.error_code.clone().or_else(|| text.error_message.clone())
+        };
+        let mut seen = BTreeSet::new();
+        let (first, again): (Vec<_>, Vec<_>) =
+            all.iter().partition(|failure| seen.insert(trouble(failure)));
+        first.into_iter().chain(again).take(SAMPLES_MAX).collect()
+    }
+
+    /// Whether all that is known is said of each failure that is shown.
+    fn in_full(self) -> bool {
+        self.notice.kind.is_storm() || self.notice.failures.len() <= ITEMS_IN_FULL_MAX
+    }
+
+    /// How many it is about and are not shown.
+    pub(super) fn omitted(self) -> u32 {
+        let shown = u32::try_from(self.shown().len()).unwrap_or(u32::MAX);
+        self.notice.total.saturating_sub(shown)
     }
 
     /// One to three sentences.
@@ -246,7 +277,7 @@ impl<'a> Teller<'a> {
         });
         let at = behind.map_or(facts.len(), |at| at + 1);
         facts.splice(at..at, labels);
-        if notice.failures.len() <= ITEMS_IN_FULL_MAX
+        if self.in_full()
             && let Some(hint) = self.hint(failure)
         {
             let behind = usize::from(text.error_message.is_some());
@@ -321,7 +352,8 @@ impl<'a> Teller<'a> {
         Fact { link, ..self.fact(Label::Advice, hint.text.to_owned()) }
     }
 
-    /// The most useful hints, each once, with the number of failures that it is for.
+    /// The most useful hints, each once, with the number of failures that it is for, where all are
+    /// known.
     pub(super) fn hints(self) -> Vec<Fact> {
         let mut counts: BTreeMap<&str, (usize, Fact)> = BTreeMap::new();
         for failure in &self.notice.failures {
@@ -332,14 +364,16 @@ impl<'a> Teller<'a> {
         let mut counts: Vec<_> = counts.into_values().collect();
         counts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
         counts.truncate(HINTS_MAX);
-        let labelled = counts
-            .into_iter()
-            .map(|(count, fact)| Fact { label: self.style.speech().for_some(count), ..fact });
+        let all_known = self.notice.omitted() == 0;
+        let labelled = counts.into_iter().map(|(count, fact)| Fact {
+            label: self.style.speech().for_some(all_known.then_some(count)),
+            ..fact
+        });
         labelled.collect()
     }
 
     fn more(self) -> Vec<String> {
-        let omitted = self.notice.omitted();
+        let omitted = self.omitted();
         let command = self.list_command();
         let omitted = (omitted > 0).then(|| self.style.speech().omitted(omitted, &command));
         omitted.into_iter().chain(self.still_open()).collect()

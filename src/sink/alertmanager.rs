@@ -31,7 +31,7 @@ use crate::{
     failure::Failure,
     notice::{Notice, NoticeKind},
     options::{self, OptionError, Period, SecretRef},
-    render::{Pair, Words},
+    render::{Brief, Pair, Words},
     secret::Secret,
 };
 
@@ -151,7 +151,7 @@ impl Service for Alertmanager {
         let each = notice.failures.iter();
         let mut alerts: Vec<Value> =
             each.map(|failure| self.of_failure((&shell, failure), over, words)).collect();
-        if alerts.is_empty() || notice.omitted() > 0 || labels::is_storm(notice.kind) {
+        if alerts.is_empty() || notice.omitted() > 0 || notice.kind.is_storm() {
             alerts.push(self.of_notice(notice, words));
         }
         bytes(&alerts)
@@ -193,7 +193,9 @@ impl Alertmanager {
 
     /// The alert about what the notice says beyond the failures that it lists.
     fn of_notice(&self, notice: &Notice, words: &Words) -> Value {
-        let brief = words.brief(notice);
+        let whole = words.brief(notice);
+        // What the notice lists has alerts of its own.
+        let brief = Brief { items: Vec::new(), omitted: notice.omitted(), ..whole };
         let now = notice.created_at;
         let ends = match notice.kind {
             NoticeKind::SourceSighted | NoticeKind::StormClosed | NoticeKind::TaskCleared => now,
@@ -205,7 +207,7 @@ impl Alertmanager {
             | NoticeKind::StoreFailed => after(now, self.open_for),
             _ => after(now, NEWS),
         };
-        let more = brief.rest(brief.items.len()).into_iter().chain(brief.more.clone());
+        let more = brief.rest(0).into_iter().chain(brief.more.clone());
         let mut description = vec![brief.lead.clone(), lines(&brief.notes)];
         description.extend(more);
         description.retain(|line| !line.is_empty());

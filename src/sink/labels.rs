@@ -51,7 +51,7 @@ pub(super) fn of_notice(notice: &Notice) -> Labels {
     let source = notice.source.as_ref().map(|source| &source.name);
     let sink = notice.trouble.as_ref().and_then(|trouble| trouble.sink.as_ref());
     // One storm is not the next one.
-    let since = notice.since.filter(|_| is_storm(notice.kind));
+    let since = notice.since.filter(|_| notice.kind.is_storm());
     labels([
         ("alertname", alertname(notice.kind).into()),
         ("severity", severity(beginning(notice.kind)).into()),
@@ -59,11 +59,6 @@ pub(super) fn of_notice(notice: &Notice) -> Labels {
         ("failing_sink", sink.map(Name::to_string).unwrap_or_default()),
         ("since", since.map(|since| since.to_string()).unwrap_or_default()),
     ])
-}
-
-/// Whether a notice is about a storm, which is an alert beside those of its failures.
-pub(super) fn is_storm(kind: NoticeKind) -> bool {
-    matches!(kind, NoticeKind::StormOpened | NoticeKind::StormUpdated | NoticeKind::StormClosed)
 }
 
 /// `pairs` as they may stand in an alert: on one line each, bounded, none of them empty.

@@ -6,6 +6,7 @@
     reason = "a test that finds something else than it looks for has failed"
 )]
 
+mod amtool;
 mod architecture;
 mod browser;
 mod clocks;
@@ -27,6 +28,7 @@ mod model;
 mod network;
 mod power;
 mod proxy;
+mod replay;
 mod route_commands;
 mod routes;
 mod scenarios;

@@ -17,24 +17,24 @@ use taskbell::{
     decide::route::{NO_LABELS, Subject},
 };
 
-const TREES: &str = include_str!("../vectors/route-trees.jsonl");
+pub(crate) const TREES: &str = include_str!("../vectors/route-trees.jsonl");
 
 /// The sink of the route around all others.
 const ROOT: &str = "root";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Case {
+pub(crate) struct Case {
     /// As in the config.
-    routes: Vec<Value>,
+    pub(crate) routes: Vec<Value>,
     /// Fields and their values; the others are empty.
-    subject: BTreeMap<String, String>,
+    pub(crate) subject: BTreeMap<String, String>,
     /// In the order of the answer.
-    sinks: Vec<String>,
+    pub(crate) sinks: Vec<String>,
 }
 
 /// All that the key `to` of these routes names.
-fn named(routes: &[Value]) -> BTreeSet<&str> {
+pub(crate) fn named(routes: &[Value]) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     for route in routes {
         let to = route.get("to").and_then(Value::as_array).into_iter().flatten();
@@ -48,15 +48,20 @@ fn within(route: &Value) -> &[Value] {
     route.get("route").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// The sinks that a config with these routes selects.
-fn selected(routes: &[Value], subject: &BTreeMap<String, String>) -> Vec<String> {
+/// A config with these routes.
+pub(crate) fn config(routes: &[Value]) -> String {
     let sink = |name| json!({ "name": name, "kind": "webhook" });
     let file = json!({
         "source": [{ "name": "any", "kind": "kps" }],
         "sink": named(routes).into_iter().map(sink).collect::<Vec<_>>(),
         "route": routes,
     });
-    let text = toml::to_string(&file).unwrap();
+    toml::to_string(&file).unwrap()
+}
+
+/// The sinks that a config with these routes selects.
+fn selected(routes: &[Value], subject: &BTreeMap<String, String>) -> Vec<String> {
+    let text = config(routes);
     let config =
         Config::parse(&text, Path::new("c.toml")).unwrap_or_else(|e| panic!("{e}\n{text}"));
     let field = |name: &str| subject.get(name).map_or("", String::as_str);

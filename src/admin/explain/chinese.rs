@@ -2,10 +2,12 @@
 //!
 //! What a receiver answered stays as it answered it.
 
+use jiff::Timestamp;
+
 use super::{
     Holder, Speech, Wording,
     event::Event,
-    verdict::{Verdict, Why, WhyNot},
+    verdict::{self, Verdict, Why, WhyNot},
 };
 use crate::{
     delivery::{Delivery, Hold, LastAttempt, Outcome, Reason},
@@ -63,24 +65,23 @@ impl Speech for Chinese {
     fn verdict(&self, verdict: &Verdict<'_>, wording: &Wording) -> String {
         let why_not = |why: &WhyNot<'_>| self.why_not(why, wording);
         match verdict {
-            Verdict::Told { at, by, others } => {
+            Verdict::Told { at, by, instead_of, others } => {
                 let others = others.iter().map(|other| format!("；{}", why_not(other)));
+                let instead_of =
+                    instead_of.map_or(String::new(), |sink| format!("（{sink} 的备用渠道）"));
                 format!(
-                    "已于 {} 通过 {} {}通知{}。",
+                    "已于 {} 通过 {}{instead_of} {}通知{}。",
                     wording.instant(*at),
                     by.sink,
                     as_what(by),
                     others.collect::<String>()
                 )
             }
-            Verdict::Untold { yet, why } => {
+            Verdict::Untold { yet, whys } => {
                 let not = if *yet { "尚未" } else { "未" };
-                format!("{not}通知，原因：{}。", why_not(why))
+                let whys: Vec<String> = whys.iter().map(why_not).collect();
+                format!("{not}通知，原因：{}。", whys.join("；"))
             }
-            Verdict::Forming(sink, closes_at) => format!(
-                "尚未通知，原因：正在等待合并，直到 {}；之后发往 {sink}。",
-                wording.instant(*closes_at)
-            ),
             Verdict::Suppressed(why) => format!("未通知，原因：{}。", because(why)),
             Verdict::Undispatched => {
                 "尚未通知，原因：等待分派；由 `taskbell run` 或 `taskbell once` 完成。".to_owned()
@@ -138,39 +139,49 @@ impl Chinese {
         let kind = self.kind(delivery.kind);
         let by = if *route == 0 { "建立".to_owned() } else { format!("路由 {route} 建立") };
         let reason = occasion(reason);
-        format!("{by}投递 {id}（{kind}，{total} 条失败，{reason}），发往 {sink}")
+        let instead_of = verdict::stood_in_for(delivery)
+            .map_or(String::new(), |failing| format!("（{failing} 的备用渠道）"));
+        format!("{by}投递 {id}（{kind}，{total} 条失败，{reason}），发往 {sink}{instead_of}")
     }
 
-    fn why_not(&self, WhyNot { delivery, why }: &WhyNot<'_>, wording: &Wording) -> String {
-        let Delivery { id, sink, .. } = delivery;
-        let answer = delivery.last.as_ref().map_or("尚未尝试", |last| &last.detail);
+    fn why_not(&self, WhyNot { sinks, why }: &WhyNot<'_>, wording: &Wording) -> String {
+        let names: Vec<&str> = sinks.iter().map(|sink| sink.as_str()).collect();
+        let sink = names.join("、");
+        let answered = |answer: &Option<&str>| answer.unwrap_or("尚未尝试").to_owned();
+        let at = |at: &Option<Timestamp>| {
+            at.map_or(String::new(), |at| format!("，时间：{}", wording.instant(at)))
+        };
+        let until = |at: &Option<Timestamp>| {
+            at.map_or(String::new(), |at| format!("，直到 {}", wording.instant(at)))
+        };
         match why {
-            Why::Pending { next } => {
-                format!("{sink} 尚未接收（{answer}），下次尝试：{}", wording.instant(*next))
+            Why::Forming { closes_at } => {
+                format!("正在等待合并，直到 {}；之后发往 {sink}", wording.instant(*closes_at))
             }
-            Why::Held { holder, until } => {
-                let until =
-                    until.map_or(String::new(), |at| format!("，直到 {}", wording.instant(at)));
-                format!("因{}暂缓{until}", self.hold(*holder))
+            Why::Pending { answer, next } => format!(
+                "{sink} 尚未接收（{}），下次尝试：{}",
+                answered(answer),
+                wording.instant(*next)
+            ),
+            Why::Held { holder, until: end } => {
+                format!("发往 {sink} 的通知因{}暂缓{}", self.hold(*holder), until(end))
             }
-            Why::Digest { due } => {
-                let due =
-                    due.map_or(String::new(), |at| format!("，时间：{}", wording.instant(at)));
-                format!("等待路由的定时汇总{due}")
+            Why::ToBeDropped { holder, until: end } => {
+                format!("发往 {sink} 的通知因{}暂缓{}，之后丢弃", self.hold(*holder), until(end))
             }
+            Why::Digest { due } => format!("将随路由的定时汇总发往 {sink}{}", at(due)),
             Why::Storm { next } => {
-                let next =
-                    next.map_or(String::new(), |at| format!("，时间：{}", wording.instant(at)));
-                format!("{sink} 处于告警风暴中，将随下次更新通知{next}")
+                format!("{sink} 处于告警风暴中，将随下次更新通知{}", at(next))
             }
-            Why::Disabled => format!(
-                "{sink} 称自己已下线（{answer}）；修复后请执行 `taskbell sink probe {sink}`"
+            Why::Disabled { answer } => format!(
+                "{sink} 称自己已下线（{}）；修复后请执行 `taskbell sink probe {sink}`",
+                answered(answer)
             ),
-            Why::Dead => format!(
-                "{sink} 未能按时接收（{answer}）；修复后请执行 `taskbell delivery retry {id}`"
+            Why::Dead { id, answer } => format!(
+                "{sink} 未能按时接收（{}）；修复后请执行 `taskbell delivery retry {id}`",
+                answered(answer)
             ),
-            Why::Suppressed(why) => because(why),
-            Why::Done => format!("投递 {id} 已不再代表此失败"),
+            Why::Ended(why) => because(why),
         }
     }
 }
@@ -205,6 +216,8 @@ fn occasion(word: &str) -> &str {
         "outage_ended" => "渠道恢复",
         "storm" => "告警风暴",
         "reminder" => "提醒",
+        "not_delivered" => "未送达",
+        "mixed" => "多种情形",
         other => origin(other),
     }
 }
@@ -212,7 +225,7 @@ fn occasion(word: &str) -> &str {
 fn as_what(delivery: &Delivery) -> String {
     let count = delivery.total;
     match delivery.kind {
-        NoticeKind::TaskFailed => String::new(),
+        NoticeKind::TaskFailed | NoticeKind::SinkFailing => String::new(),
         NoticeKind::Digest => format!("以 {count} 条的汇总"),
         _ => format!("以 {count} 条的告警风暴消息"),
     }

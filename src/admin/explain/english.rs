@@ -1,9 +1,11 @@
 //! Explanations in English.
 
+use jiff::Timestamp;
+
 use super::{
     Holder, Speech, Wording,
     event::Event,
-    verdict::{Verdict, Why, WhyNot},
+    verdict::{self, Verdict, Why, WhyNot},
 };
 use crate::{
     delivery::{Delivery, LastAttempt},
@@ -62,25 +64,23 @@ impl Speech for English {
     fn verdict(&self, verdict: &Verdict<'_>, wording: &Wording) -> String {
         let why_not = |why: &WhyNot<'_>| self.why_not(why, wording);
         match verdict {
-            Verdict::Told { at, by, others } => {
+            Verdict::Told { at, by, instead_of, others } => {
                 let others = others.iter().map(|other| format!("; {}", why_not(other)));
+                let instead_of =
+                    instead_of.map_or(String::new(), |sink| format!(", as the fallback of {sink}"));
                 format!(
-                    "You were told at {} through {}{}{}.",
+                    "You were told at {} through {}{}{instead_of}{}.",
                     wording.instant(*at),
                     by.sink,
                     as_what(by),
                     others.collect::<String>()
                 )
             }
-            Verdict::Untold { yet, why } => {
+            Verdict::Untold { yet, whys } => {
                 let yet = if *yet { " yet" } else { "" };
-                format!("You were not told{yet} because {}.", why_not(why))
+                let whys: Vec<String> = whys.iter().map(why_not).collect();
+                format!("You were not told{yet} because {}.", whys.join("; "))
             }
-            Verdict::Forming(sink, closes_at) => format!(
-                "You were not told yet because it waits for company until {}; then it goes to \
-                 {sink}.",
-                wording.instant(*closes_at)
-            ),
             Verdict::Suppressed(why) => format!("You were not told because {why}."),
             Verdict::Undispatched => "You were not told yet because it waits to be dispatched; \
                                       `taskbell run` or `taskbell once` does that."
@@ -116,39 +116,60 @@ impl Speech for English {
 }
 
 impl English {
-    fn why_not(&self, WhyNot { delivery, why }: &WhyNot<'_>, wording: &Wording) -> String {
-        let Delivery { id, sink, .. } = delivery;
-        let answer = delivery.last.as_ref().map_or("not tried yet", |last| &last.detail);
+    fn why_not(&self, WhyNot { sinks, why }: &WhyNot<'_>, wording: &Wording) -> String {
+        let sink = names(sinks);
+        let has = |one, several| if sinks.len() == 1 { one } else { several };
+        let answered = |answer: &Option<&str>| answer.unwrap_or("not tried yet").to_owned();
+        let at = |at: &Option<Timestamp>| {
+            at.map_or(String::new(), |at| format!(" at {}", wording.instant(at)))
+        };
+        let until = |at: &Option<Timestamp>| {
+            at.map_or(String::new(), |at| format!(" until {}", wording.instant(at)))
+        };
         match why {
-            Why::Pending { next } => format!(
-                "{sink} has not taken it ({answer}); the next try is at {}",
+            Why::Forming { closes_at } => format!(
+                "it waits for company until {} and then goes to {sink}",
+                wording.instant(*closes_at)
+            ),
+            Why::Pending { answer, next } => format!(
+                "{sink} {} not taken it ({}); the next try is at {}",
+                has("has", "have"),
+                answered(answer),
                 wording.instant(*next)
             ),
-            Why::Held { holder, until } => {
-                let until =
-                    until.map_or(String::new(), |at| format!(" until {}", wording.instant(at)));
-                format!("{} holds it{until}", self.hold(*holder))
+            Why::Held { holder, until: end } => {
+                format!("{} holds it for {sink}{}", self.hold(*holder), until(end))
             }
+            Why::ToBeDropped { holder, until: end } => format!(
+                "{} holds it for {sink}{} and then drops it",
+                self.hold(*holder),
+                until(end)
+            ),
             Why::Digest { due } => {
-                let due = due.map_or(String::new(), |at| format!(" at {}", wording.instant(at)));
-                format!("the digest of its route is due{due}")
+                format!("it goes to {sink} with the digest of its route{}", at(due))
             }
-            Why::Storm { next } => {
-                let next = next.map_or(String::new(), |at| format!(" at {}", wording.instant(at)));
-                format!("{sink} is in storm and is told with the next update{next}")
-            }
-            Why::Disabled => format!(
-                "{sink} says that it is gone ({answer}); after mending it, \
-                 `taskbell sink probe {sink}`"
+            Why::Storm { next } => format!(
+                "{sink} {} in storm and told with the next update{}",
+                has("is", "are"),
+                at(next)
             ),
-            Why::Dead => format!(
-                "{sink} did not take it in time ({answer}); after mending it, \
-                 `taskbell delivery retry {id}`"
+            Why::Disabled { answer } => format!(
+                "{sink} {} gone ({}); after mending that, `taskbell sink probe {sink}`",
+                has("says that it is", "say that they are"),
+                answered(answer)
             ),
-            Why::Suppressed(why) => why.to_string(),
-            Why::Done => format!("delivery {id} speaks for it no more"),
+            Why::Dead { id, answer } => format!(
+                "{sink} did not take it in time ({}); after mending that, `taskbell delivery \
+                 retry {id}`",
+                answered(answer)
+            ),
+            Why::Ended(why) => why.to_string(),
         }
     }
+}
+
+fn names(sinks: &[&Name]) -> String {
+    sinks.iter().map(|sink| sink.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn opened(delivery: &Delivery) -> String {
@@ -156,13 +177,15 @@ fn opened(delivery: &Delivery) -> String {
     let kind = delivery.kind.as_str();
     let by = if *route == 0 { String::new() } else { format!("route {route} opened ") };
     let named = if *total == 1 { "1 failure".to_owned() } else { format!("{total} failures") };
-    format!("{by}delivery {id} of {kind} with {named} to {sink} ({reason})")
+    let instead_of = verdict::stood_in_for(delivery)
+        .map_or(String::new(), |failing| format!(", the fallback of {failing}"));
+    format!("{by}delivery {id} of {kind} with {named} to {sink}{instead_of} ({reason})")
 }
 
 fn as_what(delivery: &Delivery) -> String {
     let count = delivery.total;
     match delivery.kind {
-        NoticeKind::TaskFailed => String::new(),
+        NoticeKind::TaskFailed | NoticeKind::SinkFailing => String::new(),
         NoticeKind::Digest => format!(" in a digest of {count}"),
         _ => format!(" in a storm notice of {count}"),
     }

@@ -98,7 +98,7 @@ fn alerts(notice: &Notice, words: &Words) -> Vec<Alert> {
     let records = records(notice, words);
     let (own, each) = records.split_at(records.len().saturating_sub(notice.failures.len()));
     // A digest that lists failures is no trouble of its own, and nothing would ever resolve it.
-    let own = own.iter().filter(|_| notice.failures.is_empty() || labels::is_storm(notice.kind));
+    let own = own.iter().filter(|_| notice.failures.is_empty() || notice.kind.is_storm());
     let own = own.map(|record| of_notice(notice, record));
     let each = notice.failures.iter().zip(each);
     own.chain(each.map(|(failure, record)| of_failure(notice, failure, record))).collect()

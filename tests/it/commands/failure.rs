@@ -59,7 +59,7 @@ async fn a_failure_is_explained_to_the_end(desk: Desk) {
     assert!(last.starts_with("You were told at ") && last.contains("through mail"), "{last}");
     let owed = format!(
         "; chat did not take it in time (http://{} answered 500 Internal Server Error); after \
-         mending it, `taskbell delivery retry {dead}`.",
+         mending that, `taskbell delivery retry {dead}`.",
         desk.stage.chat.address()
     );
     assert!(last.ends_with(&owed), "{last}");

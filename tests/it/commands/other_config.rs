@@ -2,6 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
+use taskbell::clock::{Clock as _, SystemClock};
+
 use super::desk::Desk;
 
 /// A config beside the one in force.
@@ -39,6 +41,50 @@ async fn another_config_is_held_against_what_would_be_told(desk: Desk) {
     assert_eq!((&answer["notices_now"], &answer["notices_then"]), (&4.into(), &2.into()));
 }
 
+/// Asked at once after a failure, while its group would still wait.
+async fn what_would_still_wait_is_told_in_the_end(desk: Desk) {
+    let longer = beside(&desk, |text| {
+        text.replace("wait = \"0s\", max_items = 1", "wait = \"1h\", max_items = 100")
+    });
+    let output = desk.stage.run(&["config", "diff", longer.to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(1), "there are differences");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("; 4 notices now, 2 notices then\n"), "{said}");
+    let both = format!(" about {}, {}", desk.told, desk.untold);
+    let new: Vec<&str> = said.lines().filter(|line| line.starts_with("new: task.failed")).collect();
+    assert!(new.len() == 2 && new.iter().all(|line| line.ends_with(&both)), "{said}");
+
+    let alone = beside(&desk, |text| text.replace("wait = \"0s\"", "by = [\"server_name\"]"));
+    let said = desk.ok(&["config", "diff", alone.to_str().unwrap()]).await;
+    assert!(said.ends_with("changes nothing here\n"), "{said}");
+
+    let later = beside(&desk, |text| text.replace("max_items = 1", "by = [\"server_name\"]"))
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let text = fs::read_to_string(&later).unwrap().replace("wait = \"0s\"", "wait = \"7s\"");
+    fs::write(&later, text).unwrap();
+    let output = desk.stage.run(&["-o", "json", "config", "diff", &later]).await;
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let changes = answer["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 4, "{answer}");
+    for change in changes {
+        assert_eq!(change["change"], "at another time");
+        let at = |key: &str| change[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        assert_eq!(at("at").duration_since(at("was_at")).as_secs(), 7, "{change}");
+    }
+
+    // In half a year, and from now on once a year.
+    let month: u32 = SystemClock.now().to_string()[5..7].parse().unwrap();
+    let cron = format!("digest = {{ cron = \"0 0 1 {} *\" }}\ngroup", (month + 5) % 12 + 1);
+    let yearly = beside(&desk, |text| text.replace("group", &cron));
+    let output = desk.stage.run(&["config", "diff", yearly.to_str().unwrap()]).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("; 4 notices now, 0 notices then\n"), "{said}");
+    let last = "not compared, since they wait for too long: 0 now, 4 then";
+    assert_eq!(said.lines().last(), Some(last), "{said}");
+}
+
 async fn another_config_that_is_wrong_is_refused_by_its_name(desk: Desk) {
     let wrong = beside(&desk, |text| text.replace("interval = \"5s\"", "interval = \"5h\""));
     let wrong = wrong.to_str().unwrap().to_owned();
@@ -55,5 +101,6 @@ mod tests {
     super::super::with_and_without_a_daemon! {
         another_config_is_held_against_what_would_be_told
         another_config_that_is_wrong_is_refused_by_its_name
+        what_would_still_wait_is_told_in_the_end
     }
 }
