@@ -7,6 +7,8 @@ use taskbell::sim::{Fault, Scenario};
 
 use crate::stage::{PROJECT, Stage};
 
+mod tls;
+
 /// Puts `to` in the place of `from` in the config.
 fn edit(stage: &Stage, from: &str, to: &str) {
     let text = fs::read_to_string(stage.config()).unwrap();

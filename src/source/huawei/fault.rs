@@ -141,7 +141,7 @@ pub(in crate::source) fn skew(theirs: Timestamp, ours: Timestamp) -> String {
 pub(in crate::source) fn client(clients: &Clients, url: &Url) -> Result<Client, Fault> {
     clients
         .get(url)
-        .map_err(|error| Fault::new(FaultClass::Tls, false, "no TLS on this host").caused_by(error))
+        .map_err(|error| Fault::new(FaultClass::Tls, false, error.to_string()).caused_by(error))
 }
 
 /// Classifies the lack of an answer from `origin`, which is a URL without its path.
