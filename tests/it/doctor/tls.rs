@@ -13,7 +13,7 @@ use taskbell::{clock::SystemClock, receiver::WebhookReceiver};
 use super::{Stage, edit, line, lines};
 
 /// What is to be signed for `host`, good from so many days from now on to so many days.
-fn params(host: &str, common_name: &str, days: (i64, i64)) -> CertificateParams {
+pub(super) fn params(host: &str, common_name: &str, days: (i64, i64)) -> CertificateParams {
     let mut params = CertificateParams::new([host.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, common_name);
     let day = |days: i64| {
@@ -27,7 +27,7 @@ fn params(host: &str, common_name: &str, days: (i64, i64)) -> CertificateParams 
 }
 
 /// A receiver with a certificate that `signed` makes with its key.
-async fn receiver(
+pub(super) async fn receiver(
     signed: impl FnOnce(&KeyPair) -> Result<rcgen::Certificate, rcgen::Error>,
 ) -> WebhookReceiver {
     let key = KeyPair::generate().unwrap();
