@@ -111,16 +111,19 @@ pub(in crate::source) fn of_refusal(refusal: &Refusal<'_>, now: Timestamp) -> Fa
     if !code.is_empty() && code != status.to_string() {
         what.push(format!(" {}", safe(code, CODE_BYTES_MAX, secrets)));
     }
-    if message.is_empty() {
-        // Where the cloud itself has trouble, its own load balancers answer in HTML.
-        what.extend((status < 500).then(|| web_page(body).to_owned()));
-    } else {
-        what.push(format!(": {}", safe(unquoted(message), MESSAGE_BYTES_MAX, secrets)));
-    }
     let meaning = match (class, date) {
         (FaultClass::ClockSkew, Some(date)) => Some(skew(date, now)),
         _ => meaning(status, headers, code, message),
     };
+    if message.is_empty() {
+        // Where the cloud itself has trouble, its own load balancers answer in HTML.
+        what.extend((status < 500).then(|| web_page(body).to_owned()));
+    } else {
+        let said = safe(unquoted(message), MESSAGE_BYTES_MAX, secrets);
+        // The sentence goes on.
+        let said = if meaning.is_some() { said.trim_end_matches('.') } else { &said };
+        what.push(format!(": {said}"));
+    }
     let meaning = meaning.map(|meaning| safe(&meaning, MESSAGE_BYTES_MAX, secrets));
     what.extend(meaning.map(|meaning| format!("; {meaning}")));
     let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());

@@ -113,6 +113,8 @@ async fn a_doctor_names_each_of_all_faults_at_once() {
     let shown = folder.display();
     fs::create_dir(folder.join("open")).unwrap();
     fs::set_permissions(folder.join("open"), fs::Permissions::from_mode(0o777)).unwrap();
+    // What a store would be known by.
+    fs::write(folder.join("open/lock"), "").unwrap();
     fs::write(folder.join("program"), "").unwrap();
 
     let mut all = sources(&stage.cloud.url());

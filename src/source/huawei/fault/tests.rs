@@ -205,6 +205,7 @@ fn what_the_cloud_only_hints_at_is_said() {
         (403, "KPS.9005", "受限", "; the account is restricted"),
     ] {
         let said = said(status, &[], code, message);
+        let message = message.trim_end_matches('.');
         assert!(said.contains(&format!("{message}{expected}")), "{said}");
     }
     assert_eq!(said(401, &[], "401", "m"), "the cloud answered 401: m");
