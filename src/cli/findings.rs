@@ -1,6 +1,6 @@
 //! What `check --online` and `doctor` find: one line each, and what to do about it.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
@@ -104,8 +104,8 @@ impl Line {
             "detail": self.detail,
             "advice": self.advice,
         });
-        if !self.chain.is_empty() {
-            json["chain"] = self.chain.iter().map(certificate).collect();
+        if let (Value::Object(fields), false) = (&mut json, self.chain.is_empty()) {
+            fields.insert("chain".to_owned(), self.chain.iter().map(certificate).collect());
         }
         json
     }
@@ -128,7 +128,8 @@ impl Line {
                 days => format!("{days} days left"),
             };
             let nth = at + 1;
-            text.push_str(&format!("      {nth}. {subject}, by {issuer}, until {day} ({left})\n"));
+            let _infallible =
+                writeln!(text, "      {nth}. {subject}, by {issuer}, until {day} ({left})");
         }
         if !self.advice.is_empty() {
             text.push_str("      > ");

@@ -94,7 +94,7 @@ impl Desk<'_> {
             }
             _ => opened.delivery.still_open,
         };
-        let delivery = Delivery { trouble, since, after, still_open, ..opened.delivery };
+        let delivery = Delivery { still_open, trouble, since, after, ..opened.delivery };
         Opened { delivery, ..opened }
     }
 

@@ -11,7 +11,10 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 
-use super::{any_cause, witness::Witness};
+use super::{
+    any_cause,
+    witness::{Meeting, Witness},
+};
 
 /// Our own certificate with its issuers, and its key.
 pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -93,8 +96,13 @@ impl ServerCertVerifier for Check {
         );
         if let Some(witness) = &self.trust.witness {
             let shown: Vec<_> = [end_entity].into_iter().chain(intermediates).collect();
-            let refusal = good.as_ref().err();
-            witness.note(&server_name.to_str(), &shown, &self.trust.roots, now, refusal);
+            witness.note(&Meeting {
+                host: &server_name.to_str(),
+                shown: &shown,
+                roots: &self.trust.roots,
+                now,
+                refusal: good.as_ref().err(),
+            });
         }
         match good {
             Ok(_) if self.is_look => {

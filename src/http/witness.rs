@@ -21,6 +21,8 @@ const NAME_BYTES_MAX: usize = 200;
 /// Most host names of a certificate that are shown.
 const HOSTS_MAX: usize = 5;
 
+const DAY_SECONDS: i64 = SignedDuration::from_hours(24).as_secs();
+
 /// Keeps what was seen. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Witness(Arc<Mutex<Vec<Handshake>>>);
@@ -62,6 +64,8 @@ pub enum Refused {
     NotYet,
     /// It is signed by itself, and nobody named it as trusted.
     SelfSigned,
+    /// It is one for signing others with, which no server may show.
+    CaOnly,
     /// Nobody who is trusted signed it.
     UnknownIssuer,
     /// It is for these names.
@@ -79,16 +83,9 @@ impl Witness {
         seen
     }
 
-    /// Notes what `host` showed. `roots` are those that the operator named.
-    pub(super) fn note(
-        &self,
-        host: &str,
-        shown: &[&CertificateDer<'_>],
-        roots: &[CertificateDer<'_>],
-        now: UnixTime,
-        refusal: Option<&rustls::Error>,
-    ) {
-        let handshake = Handshake::new(host, shown, roots, now, refusal);
+    /// Notes what a server showed.
+    pub(super) fn note(&self, meeting: &Meeting<'_>) {
+        let handshake = Handshake::of(meeting);
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !seen.contains(&handshake) {
             seen.push(handshake);
@@ -96,14 +93,23 @@ impl Witness {
     }
 }
 
+/// What happens in a handshake.
+#[derive(Clone, Copy)]
+pub(super) struct Meeting<'a> {
+    /// The name or address that was asked for.
+    pub(super) host: &'a str,
+    /// The server's own certificate first.
+    pub(super) shown: &'a [&'a CertificateDer<'a>],
+    /// Those that the operator named.
+    pub(super) roots: &'a [CertificateDer<'a>],
+    pub(super) now: UnixTime,
+    /// Why it ends here, if it does.
+    pub(super) refusal: Option<&'a rustls::Error>,
+}
+
 impl Handshake {
-    fn new(
-        host: &str,
-        shown: &[&CertificateDer<'_>],
-        roots: &[CertificateDer<'_>],
-        now: UnixTime,
-        refusal: Option<&rustls::Error>,
-    ) -> Self {
+    fn of(meeting: &Meeting<'_>) -> Self {
+        let Meeting { host, shown, roots, now, refusal } = *meeting;
         let chain = path(shown);
         let last = chain.last().map(|last| last.tbs_certificate().issuer().clone());
         let own = roots.iter().filter_map(|root| Certificate::from_der(root).ok());
@@ -126,12 +132,11 @@ impl Shown {
         let not_after = Timestamp::from_second(i64::try_from(end.as_secs()).ok()?).ok()?;
         let now = Timestamp::from_second(i64::try_from(now.as_secs()).ok()?).ok()?;
         let left = not_after.duration_since(now);
-        const DAY: i64 = SignedDuration::from_hours(24).as_secs();
         Some(Self {
             subject: in_words(tbs.subject()),
             issuer: in_words(tbs.issuer()),
             not_after,
-            days_left: left.as_secs().div_euclid(DAY),
+            days_left: left.as_secs().div_euclid(DAY_SECONDS),
         })
     }
 }
@@ -150,8 +155,9 @@ impl Refused {
             Why::NotValidForNameContext { presented, .. } => {
                 Self::WrongName(presented.iter().take(HOSTS_MAX).map(|name| bare(name)).collect())
             }
-            // The library calls one that may sign others "a CA's" before it asks who signed it.
-            Why::UnknownIssuer | Why::Other(_) if is_self_signed(chain) => Self::SelfSigned,
+            Why::UnknownIssuer if is_self_signed(chain) => Self::SelfSigned,
+            // The error's type is not among those that the library makes public.
+            Why::Other(error) if format!("{error:?}").contains("CaUsedAsEndEntity") => Self::CaOnly,
             Why::UnknownIssuer => Self::UnknownIssuer,
             other => Self::Other(other.to_string()),
         }

@@ -157,7 +157,7 @@ mod tests {
         task::{Row, Task},
     };
 
-    fn failure(row: Row<'_>) -> Failure {
+    fn failure(row: &Row<'_>) -> Failure {
         let task: Task = row.to_task();
         Failure::of_task(Name::parse("jobs").unwrap(), task, jiff::Timestamp::UNIX_EPOCH)
     }
@@ -179,7 +179,7 @@ mod tests {
         let row = row.map(|(name, value)| (name, value.into())).to_vec();
         let labels = of_failure(
             NoticeKind::TaskFailed,
-            &failure(Row { task_id: Some("t1".into()), labels: row, ..Row::default() }),
+            &failure(&Row { task_id: Some("t1".into()), labels: row, ..Row::default() }),
         );
         let expected = [
             ("_2nd", "b"),

@@ -66,6 +66,11 @@ fn refused(why: &Refused, handshake: &Handshake) -> (String, String) {
                 "If it is that host's, name its file under ca_file; else somebody is in between.";
             ("it is signed by itself, and this host does not trust it".to_owned(), advice)
         }
+        Refused::CaOnly => {
+            let advice = "Make the server one without CA:TRUE, signed by this one or by itself, and name \
+                          the signer's file under ca_file.";
+            ("it is one for signing others (CA:TRUE), which no server may show".to_owned(), advice)
+        }
         Refused::UnknownIssuer => {
             let advice = "If that root is your company's, name its file under ca_file. Is a certificate \
                           between the two missing? Then the server has to send it.";

@@ -31,7 +31,8 @@ fn note(
     let now = std::time::Duration::try_from(now.duration_since(Timestamp::UNIX_EPOCH)).unwrap();
     let witness = Witness::default();
     for _ in 0..2 {
-        witness.note("kms.example", shown, roots, UnixTime::since_unix_epoch(now), refusal);
+        let now = UnixTime::since_unix_epoch(now);
+        witness.note(&Meeting { host: "kms.example", shown, roots, now, refusal });
     }
     witness.handshakes()
 }

@@ -70,6 +70,12 @@ async fn each_bad_certificate_is_named_with_its_chain_and_one_that_ends_soon_is_
     let own = receiver(|key| params("localhost", "own", year).self_signed(key)).await;
     let other = receiver(|key| params("other.example", "other", year).signed_by(key, &ca)).await;
     let strange = receiver(|key| params("localhost", "strange", year).signed_by(key, &ca)).await;
+    let signer = receiver(|key| {
+        let mut params = params("localhost", "signer", year);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.self_signed(key)
+    })
+    .await;
     let all = [
         ("good", &good, ca_file),
         ("soon", &soon, ca_file),
@@ -78,6 +84,7 @@ async fn each_bad_certificate_is_named_with_its_chain_and_one_that_ends_soon_is_
         ("own", &own, ca_file),
         ("other", &other, ca_file),
         ("strange", &strange, None),
+        ("signer", &signer, ca_file),
     ];
     let sinks = all.map(|(name, at, ca)| sink(name, "localhost", at.address().port(), ca));
     let stage = Stage::new("").await;
@@ -96,6 +103,7 @@ async fn each_bad_certificate_is_named_with_its_chain_and_one_that_ends_soon_is_
         ("ended", "failed", "refused: CN=ended has ended"),
         ("early", "failed", "refused: a certificate does not count yet"),
         ("own", "failed", "refused: it is signed by itself"),
+        ("signer", "failed", "refused: it is one for signing others (CA:TRUE)"),
         ("other", "failed", "refused: it is for other.example, not for localhost"),
         ("strange", "failed", "refused: nobody here trusts CN=Planted Root, who signed it"),
     ] {
