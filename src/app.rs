@@ -17,7 +17,7 @@ use crate::{
     config::{Config, ConfigError},
     decide::{diff::DiffPolicy, last_words},
     exit::Exit,
-    http::{Clients, Paces},
+    http::{Clients, Paces, Witness},
     name::Name,
     progress::Meter,
     runtime,
@@ -122,8 +122,31 @@ pub fn worker(
     store: Arc<dyn Store>,
     standings: &Standings,
 ) -> Result<Worker, ConfigError> {
+    worker_through(Clients::default(), config, store, standings)
+}
+
+/// The same, with what is shown to it in handshakes seen by `witness`.
+///
+/// # Errors
+///
+/// As [`worker`].
+pub fn worker_seen_by(
+    witness: Witness,
+    config: &Config,
+    store: Arc<dyn Store>,
+    standings: &Standings,
+) -> Result<Worker, ConfigError> {
+    worker_through(Clients::seen_by(witness), config, store, standings)
+}
+
+fn worker_through(
+    clients: Clients,
+    config: &Config,
+    store: Arc<dyn Store>,
+    standings: &Standings,
+) -> Result<Worker, ConfigError> {
     let clock = clock();
-    let clients = Clients::default().paced(Paces::of(config.worker.host_limit));
+    let clients = clients.paced(Paces::of(config.worker.host_limit));
     let sources = config.build_sources(&clock, &clients, standings)?;
     let sinks = config.build_sinks(&clients)?;
     let rules = Arc::new(config.rules());

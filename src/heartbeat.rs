@@ -11,7 +11,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::{
-    http::{self, Clients},
+    http::{self, ClientError, Clients},
     secret::Secret,
 };
 
@@ -37,6 +37,9 @@ impl fmt::Debug for Heartbeat {
 /// Why a sign was not taken. Names the host and nothing else of the URL.
 #[derive(Debug, Error)]
 pub enum HeartbeatError {
+    /// Nobody can ask.
+    #[error("the sign cannot be sent")]
+    NoClient(#[source] ClientError),
     /// No answer.
     #[error("{origin} does not answer")]
     Silence {
@@ -82,7 +85,7 @@ impl Heartbeat {
             origin: origin(),
             cause: cause.without_url(),
         };
-        let client = self.clients.get(&self.url).map_err(silence)?;
+        let client = self.clients.get(&self.url).map_err(HeartbeatError::NoClient)?;
         let request = match trouble {
             None => client.get(self.url.clone()),
             Some(class) => client.post(failed(&self.url)).body(class.to_owned()),

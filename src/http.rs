@@ -4,27 +4,32 @@
 //! forget a limit.
 
 use std::{
-    error::Error,
     fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use jiff::Timestamp;
-use reqwest::{
-    Certificate, Client, Identity, Proxy, Response, header::HeaderMap, redirect::Policy,
-};
+use reqwest::{Client, Proxy, Response, header::HeaderMap, redirect::Policy};
+use rustls::{ClientConfig, pki_types::CertificateDer};
 use url::{Host, Url};
 
+use self::tls::Trust;
 use crate::options;
 
 pub mod ca;
+mod cause;
 mod exempt;
 mod guard;
 mod pace;
+mod tls;
+mod witness;
 
+pub use cause::{Chain, any_cause};
 pub use guard::{PrivateAddress, is_private};
 pub use pace::{HostLimit, Pace, Paces, Rate};
+pub use tls::Identity;
+pub use witness::{Handshake, Refused, Shown, Witness};
 
 /// Longest wait for a TCP and TLS handshake. Shorter than every request limit, so that a host
 /// that swallows packets is reported as such.
@@ -41,8 +46,7 @@ pub const USER_AGENT: &str = concat!("taskbell/", env!("CARGO_PKG_VERSION"));
 pub struct Clients {
     plain: Arc<OnceLock<Client>>,
     tls: Arc<OnceLock<Client>>,
-    roots: Arc<Vec<Certificate>>,
-    identity: Option<Identity>,
+    trust: Trust,
     route: Route,
     paces: Paces,
 }
@@ -62,17 +66,19 @@ enum Route {
 }
 
 impl Clients {
-    /// Clients of their own that trust `roots` beside what the host trusts.
+    /// Clients whose handshakes `witness` sees, and so those of all clients that are made of them.
     #[must_use]
-    pub fn trusting(roots: Vec<Certificate>) -> Self {
-        Self { roots: Arc::new(roots), ..Self::default() }
+    pub fn seen_by(witness: Witness) -> Self {
+        let trust = Trust { witness: Some(witness), ..Trust::default() };
+        Self { trust, ..Self::default() }
     }
 
     /// Clients of their own with the same trust, which show `identity` to receivers that want to see
     /// a certificate.
     #[must_use]
     pub fn showing(&self, identity: Identity) -> Self {
-        Self { identity: Some(identity), ..self.apart() }
+        let trust = Trust { identity: Some(Arc::new(identity)), ..self.trust.clone() };
+        Self { trust, ..self.apart() }
     }
 
     /// Clients of their own with the same trust that refuse private addresses. They use no proxy:
@@ -96,9 +102,10 @@ impl Clients {
 
     /// Clients of their own that trust `roots` too.
     #[must_use]
-    pub fn also_trusting(&self, roots: Vec<Certificate>) -> Self {
-        let all = self.roots.iter().cloned().chain(roots).collect();
-        Self { roots: Arc::new(all), ..self.apart() }
+    pub fn also_trusting(&self, roots: Vec<CertificateDer<'static>>) -> Self {
+        let all = self.trust.roots.iter().cloned().chain(roots).collect();
+        let trust = Trust { roots: Arc::new(all), ..self.trust.clone() };
+        Self { trust, ..self.apart() }
     }
 
     /// The same, with every host asked at this pace.
@@ -149,17 +156,44 @@ impl Clients {
     /// # Errors
     ///
     /// Only `https` can fail: when the host has no usable root certificates.
-    pub fn get(&self, url: &Url) -> Result<Client, reqwest::Error> {
-        let tls = url.scheme() == "https";
-        let cell = if tls { &self.tls } else { &self.plain };
+    pub fn get(&self, url: &Url) -> Result<Client, ClientError> {
+        let is_tls = url.scheme() == "https";
+        let cell = if is_tls { &self.tls } else { &self.plain };
         if let Some(client) = cell.get() {
             return Ok(client.clone());
         }
-        let client = self.build(tls)?;
+        let client = self.build(is_tls.then(|| self.trust.config()).transpose()?)?;
         Ok(cell.get_or_init(|| client).clone())
     }
 
-    fn build(&self, tls: bool) -> Result<Client, reqwest::Error> {
+    /// What connections that do not speak HTTP, and are as trusting as these clients, are made with.
+    ///
+    /// # Errors
+    ///
+    /// When the host has no usable root certificates.
+    pub fn tls(&self) -> Result<ClientConfig, rustls::Error> {
+        self.trust.config()
+    }
+
+    /// Makes a handshake with the host of `url`, an `https` one, on the way that requests take, and
+    /// ends it before anything is said.
+    ///
+    /// # Errors
+    ///
+    /// [`LookError`].
+    pub async fn look(&self, url: &Url) -> Result<(), LookError> {
+        let client =
+            self.trust.look().map_err(ClientError::from).and_then(|tls| self.build(Some(tls)));
+        let client = client.map_err(LookError::NoClient)?;
+        match client.head(url.clone()).timeout(CONNECT_TIMEOUT).send().await {
+            Err(error) if !tls::has_seen_enough(&error) => {
+                Err(LookError::NoAnswer(error.without_url()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn build(&self, tls: Option<ClientConfig>) -> Result<Client, ClientError> {
         install_crypto();
         let builder = Client::builder()
             .user_agent(USER_AGENT)
@@ -168,11 +202,13 @@ impl Clients {
             .pool_idle_timeout(Duration::from_secs(90))
             .tcp_nodelay(true);
         // The plain client trusts nobody and thereby loads nothing.
-        let builder = if tls {
-            let builder = builder.tls_certs_merge(self.roots.iter().cloned());
-            self.identity.iter().fold(builder, |builder, one| builder.identity(one.clone()))
-        } else {
-            builder.tls_certs_only([])
+        let builder = match tls {
+            Some(mut tls) => {
+                // Some gateways want to know before they answer.
+                tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+                builder.tls_backend_preconfigured(tls)
+            }
+            None => builder.tls_certs_only([]),
         };
         let builder = match &self.route {
             Route::Environment => builder,
@@ -180,8 +216,30 @@ impl Clients {
             Route::Direct => builder.no_proxy(),
             Route::Public => builder.no_proxy().dns_resolver(Arc::new(guard::PublicOnly)),
         };
-        builder.build()
+        Ok(builder.build()?)
     }
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nothing to trust, or a certificate of ours that is none.
+    #[error("no TLS on this host")]
+    Tls(#[from] rustls::Error),
+    /// Anything else about it.
+    #[error("no HTTP on this host")]
+    Http(#[from] reqwest::Error),
+}
+
+/// Why a look at a host's certificate found no good one.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// Nobody could look.
+    #[error("nobody can look")]
+    NoClient(#[source] ClientError),
+    /// Nobody answered, or somebody with a bad certificate.
+    #[error("no answer")]
+    NoAnswer(#[source] reqwest::Error),
 }
 
 impl fmt::Debug for Clients {
@@ -276,35 +334,6 @@ pub fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    }
-}
-
-/// Prints an error and all its causes on one line, joined by `: `.
-///
-/// Errors in this crate do not repeat their source in `Display`, so printing one alone loses
-/// the cause. A cause that repeats the text before it is left out: some libraries do that.
-pub struct Chain<'a>(pub &'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.0.to_string();
-        f.write_str(&shown)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !shown.ends_with(&text) {
-                write!(f, ": {text}")?;
-            }
-            shown = text;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

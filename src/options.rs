@@ -90,6 +90,8 @@ pub fn nearest<'a>(known: &[&'a str], word: &str) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
 /// A length of time, written with its unit: `"30s"`, `"1d2h30m"`.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Period(pub Duration);
@@ -117,6 +119,12 @@ impl<'de> Deserialize<'de> for Period {
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = humantime::format_duration(self.0).to_string();
+        // Of a month, nobody knows how long it is.
+        if text.contains("month") && self.0.subsec_nanos() == 0 {
+            let (days, rest) = (self.0.as_secs() / DAY_SECONDS, self.0.as_secs() % DAY_SECONDS);
+            write!(f, "{days}d")?;
+            return if rest == 0 { Ok(()) } else { Self(Duration::from_secs(rest)).fmt(f) };
+        }
         f.write_str(&text.replace(' ', "").replace("days", "d").replace("day", "d"))
     }
 }
@@ -331,7 +339,9 @@ mod tests {
 
     #[test]
     fn periods_are_printed_as_they_are_written() {
-        for text in ["30s", "1m", "1h30m", "250ms"] {
+        for text in
+            ["0s", "30s", "1m", "1h30m", "250ms", "1d", "1d2h30m", "90d", "3650d", "10years"]
+        {
             let period = humantime::parse_duration(text).map(Period).unwrap();
             assert_eq!(period.to_string(), text);
         }

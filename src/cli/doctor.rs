@@ -15,11 +15,12 @@ use crate::{
     app,
     config::{Config, ConfigError},
     exit::Exit,
-    http::{environment_proxy, exempt_from_proxy},
+    http::{Witness, environment_proxy, exempt_from_proxy},
     store::{self, Store},
     worker::{Worker, budget},
 };
 
+mod chains;
 mod disk;
 mod limits;
 
@@ -42,7 +43,9 @@ pub(super) async fn run(config: Result<&Config, &ConfigError>, output: Output) -
         Ok(store) => Arc::new(store),
         Err(error) => return out::fail(&error, None, Exit::Failed),
     };
-    let worker = match app::worker(config, store, &app::by_hand()) {
+    let witness = Witness::default();
+    let standings = app::by_hand();
+    let worker = match app::worker_seen_by(witness.clone(), config, store, &standings) {
         Ok(worker) => Some(worker),
         Err(error) => {
             unusable(&mut findings, &error);
@@ -64,6 +67,7 @@ pub(super) async fn run(config: Result<&Config, &ConfigError>, output: Output) -
         findings.push(Line::new(("config", "warning"), Mark::Warning, warning, ""), Exit::Done);
     }
     findings.go_online(&worker).await;
+    chains::examine(witness.handshakes(), &mut findings);
     let policy = policy(&worker);
     if let Some(line) = not_in_policy(&worker).filter(|_| !policy.is_null()) {
         findings.push(line, Exit::Done);

@@ -1,6 +1,6 @@
 //! What `check --online` and `doctor` find: one line each, and what to do about it.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
@@ -9,7 +9,7 @@ use super::{Output, out};
 use crate::{
     delivery::Verdict,
     exit::Exit,
-    http::Chain,
+    http::{Chain, Shown},
     source::{FaultClass, Finding, Seen, SourceError},
     worker::{Outlet, Watched, Worker},
 };
@@ -42,7 +42,7 @@ impl Mark {
 /// One line.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    /// `source`, `sink`, `store`, `host` or `config`.
+    /// `source`, `sink`, `tls`, `store`, `host` or `config`.
     pub(super) what: &'static str,
     /// Which one; empty where there is but one.
     pub(super) name: String,
@@ -54,6 +54,8 @@ pub(super) struct Line {
     pub(super) detail: String,
     /// Empty if there is nothing to do.
     pub(super) advice: String,
+    /// The certificates that a server showed, its own first.
+    pub(super) chain: Vec<Shown>,
 }
 
 impl Line {
@@ -65,7 +67,26 @@ impl Line {
         advice: impl Into<String>,
     ) -> Self {
         let (detail, advice) = (detail.into(), advice.into());
-        Self { what, name: String::new(), step, mark, class: None, detail, advice }
+        Self {
+            what,
+            name: String::new(),
+            step,
+            mark,
+            class: None,
+            detail,
+            advice,
+            chain: Vec::new(),
+        }
+    }
+
+    /// The same about `name`.
+    pub(super) fn of(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The same with certificates.
+    pub(super) fn with(self, chain: Vec<Shown>) -> Self {
+        Self { chain, ..self }
     }
 
     /// A line that asks for nothing.
@@ -74,7 +95,7 @@ impl Line {
     }
 
     fn json(&self) -> Value {
-        json!({
+        let mut json = json!({
             "what": self.what,
             "name": self.name,
             "step": self.step,
@@ -82,7 +103,11 @@ impl Line {
             "class": self.class.map(FaultClass::as_str),
             "detail": self.detail,
             "advice": self.advice,
-        })
+        });
+        if let (Value::Object(fields), false) = (&mut json, self.chain.is_empty()) {
+            fields.insert("chain".to_owned(), self.chain.iter().map(certificate).collect());
+        }
+        json
     }
 
     fn text(&self) -> String {
@@ -94,6 +119,18 @@ impl Line {
         let blank = if self.name.is_empty() { "" } else { " " };
         let mut text =
             format!("{mark}  {}{blank}{} {}: {}\n", self.what, self.name, self.step, self.detail);
+        for (at, one) in self.chain.iter().enumerate() {
+            let Shown { subject, issuer, not_after, days_left } = one;
+            let day = not_after.strftime("%Y-%m-%d");
+            let left = match days_left {
+                1 => "1 day left".to_owned(),
+                days if *days < 0 => "which is past".to_owned(),
+                days => format!("{days} days left"),
+            };
+            let nth = at + 1;
+            let _infallible =
+                writeln!(text, "      {nth}. {subject}, by {issuer}, until {day} ({left})");
+        }
         if !self.advice.is_empty() {
             text.push_str("      > ");
             text.push_str(&self.advice);
@@ -200,7 +237,7 @@ async fn source(watched: &Watched) -> Vec<Line> {
             Seen::Odd => (Mark::Warning, None),
             Seen::Bad(class) => (Mark::Failed, Some(class)),
         };
-        Line { what: "source", name: name.clone(), step, mark, class, detail, advice }
+        Line { class, ..Line::new(("source", step), mark, detail, advice).of(name.clone()) }
     };
     found.into_iter().map(line).collect()
 }
@@ -223,6 +260,14 @@ async fn sink(name: String, outlet: &Outlet) -> Line {
             (Mark::Failed, detail, "Check the way to the receiver, or lengthen timeout.")
         }
     };
-    let advice = advice.to_owned();
-    Line { what: "sink", name, step: "reach", mark, class: None, detail, advice }
+    Line::new(("sink", "reach"), mark, detail, advice).of(name)
+}
+
+fn certificate(one: &Shown) -> Value {
+    json!({
+        "subject": one.subject,
+        "issuer": one.issuer,
+        "not_after": one.not_after.to_string(),
+        "days_left": one.days_left,
+    })
 }

@@ -136,7 +136,7 @@ pub struct Forming {
     pub remind: Option<Remind>,
 }
 
-/// That a source is blind, or seen again.
+/// That a source is blind, seen again, or watched from now on.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Sighting {
     /// The source.
@@ -144,11 +144,13 @@ pub struct Sighting {
     /// When that was decided.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub at: Timestamp,
-    /// Since when it was not seen whole.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-    pub since: Timestamp,
+    /// Since when it was not seen whole, or of when the record is by which it is watched.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    pub since: Option<Timestamp>,
     /// Why, if that is to be said.
     pub trouble: Option<Trouble>,
+    /// Failures that stand and are not told singly, if it is watched from now on.
+    pub standing: u64,
 }
 
 /// What is known about a source when its notices are closed.
@@ -164,6 +166,8 @@ pub struct SourceView {
     pub outcome: String,
     /// Whether it is blind.
     pub blind: bool,
+    /// Whether it has a baseline.
+    pub has_baseline: bool,
 }
 
 /// A delivery that speaks for a failure. One that was folded is followed to where it went.
@@ -205,9 +209,12 @@ pub struct Backlog {
     pub members: BTreeMap<FailureId, Failure>,
     /// Who was told of what cleared.
     pub told: BTreeMap<FailureId, Vec<Told>>,
-    /// Deliveries that are not done and say that a source is blind, by source. Only of sources
-    /// that a seed or an open group says are seen again.
+    /// Deliveries that are not done and say that a source is blind, by source; those about a failing
+    /// sink among them. Only of sources that a seed or an open group says are seen again.
     pub blind: BTreeMap<Name, Vec<(Name, DeliveryId)>>,
+    /// Who was told that a source is blind in the place of a sink that failed. Only of sources that
+    /// a seed says are seen again.
+    pub informed: BTreeMap<Name, Vec<Name>>,
     /// Each source that a seed or a group names.
     pub sources: BTreeMap<Name, SourceView>,
     /// Each sink that is not as it was at first.
@@ -251,6 +258,8 @@ pub struct Opening {
     pub forming: Vec<Forming>,
     /// Keys of groups that closed.
     pub closed: Vec<String>,
+    /// Sources whose [`Backlog::informed`] is done with.
+    pub uninformed: Vec<Name>,
     /// Deliveries to open.
     pub deliveries: Vec<Opened>,
     /// Pending deliveries whose content changes.

@@ -1,4 +1,5 @@
-//! Many sources that go blind at once, or are seen again at once, in one notice.
+//! Many sources that go blind at once, are seen again at once, or are watched from one moment on, in
+//! one notice.
 //!
 //! Behind one expired key or one broken link lie hundreds of lists, and none of their notices would
 //! say more than the first. They become blind one after the other, as they are polled, so the first
@@ -75,9 +76,15 @@ impl Desk<'_> {
     /// Whether others are about to join a group, so many that they are told as one.
     pub(super) fn has_company(&self, group: &Forming) -> bool {
         let here: BTreeSet<&Name> = group.sightings.iter().map(|one| &one.source).collect();
-        let watched = |name: &Name| self.by.rules.sources.contains_key(name);
-        let others = self.sources.iter().filter(|(name, _)| watched(name) && !here.contains(name));
-        let coming = others.filter(|(_, view)| follows(group, view)).count();
+        let others = self.by.rules.sources.keys().filter(|name| !here.contains(name));
+        let follows = |name: &&Name| {
+            self.sources.get(*name).map_or_else(
+                // Never polled.
+                || is_first(group.kind),
+                |view| follows(group, view),
+            )
+        };
+        let coming = others.filter(follows).count();
         0 < coming && FEW < coming + here.len()
     }
 
@@ -97,15 +104,16 @@ impl Desk<'_> {
             all.iter().flat_map(|one| self.ahead(group, &one.source)).collect();
         let names = all.iter().take(Sources::NAMES_MAX).map(|one| one.source.clone()).collect();
         let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let standing: u64 = all.iter().map(|one| one.standing).sum();
         let one = self.about(group, &occasions.join(" "));
         let delivery = Delivery {
             source: None,
             sources: Some(Sources { count, names }),
             trouble: all.first().and_then(|first| example(first)),
-            since: all.iter().map(|one| one.since).min(),
+            since: all.iter().filter_map(|one| one.since).min(),
             after: after.into_iter().collect(),
-            // Those of one source.
-            still_open: 0,
+            still_open: u32::try_from(standing).unwrap_or(u32::MAX),
+            // That of one source.
             coverage: Coverage::default(),
             ..one.delivery
         };
@@ -117,14 +125,25 @@ impl Desk<'_> {
 fn follows(group: &Forming, view: &SourceView) -> bool {
     match (group.kind, group.sightings.first()) {
         (NoticeKind::SourceBlind, _) => !view.blind && view.outcome == group.reason,
+        // One that cannot be seen would be waited for in vain.
+        (kind, _) if is_first(kind) => {
+            !view.has_baseline && matches!(view.outcome.as_str(), "" | "complete")
+        }
         // Not polled since somebody runs again: it was last seen before the middle of the gap.
-        (_, Some(first)) if group.reason == Because::NotRunning.as_str() => {
-            let middle = first.at.duration_since(first.since) / 2;
-            let middle = first.at.saturating_sub(middle).unwrap_or(first.at);
+        (_, Some(Sighting { at, since: Some(since), .. }))
+            if group.reason == Because::NotRunning.as_str() =>
+        {
+            let middle = at.duration_since(*since) / 2;
+            let middle = at.saturating_sub(middle).unwrap_or(*at);
             !view.blind && view.last_complete_at.is_some_and(|at| at < middle)
         }
         _ => view.blind,
     }
+}
+
+/// Whether a notice says that something begins with a baseline.
+fn is_first(kind: NoticeKind) -> bool {
+    matches!(kind, NoticeKind::SourceWatching | NoticeKind::StateLost)
 }
 
 /// The trouble of one source, as an example of all.

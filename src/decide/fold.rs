@@ -147,27 +147,39 @@ pub struct Heritage {
     pub so_far: u32,
     /// How many there are.
     pub deliveries: usize,
-    /// Sources whose blindness they tell.
-    pub blind: Option<Sources>,
+    /// Sources that are blind still, and of which they tell that.
+    pub blind: BTreeSet<Name>,
     /// See [`NoticeId::joined`].
     pub origin: String,
 }
 
 impl Heritage {
-    /// Takes note of a delivery that says that a source, or several, is blind.
-    pub fn add_blind(&mut self, delivery: &Delivery) {
+    /// Takes note of a delivery that says that a source, or several, is blind, as far as that is
+    /// still so.
+    pub fn add_blind(&mut self, delivery: &Delivery, sources: &BTreeMap<Name, SourceView>) {
         if delivery.kind != NoticeKind::SourceBlind {
             return;
         }
-        let blind = self.blind.get_or_insert_default();
-        let one = u32::from(delivery.source.is_some());
+        let mut blind: Vec<(&Name, &SourceView)> =
+            sources.iter().filter(|(_, view)| view.blind).collect();
+        if let Some(source) = &delivery.source {
+            blind.retain(|(name, _)| *name == source);
+        }
+        // One about many names the first of them. Who else it was about is best told by the class.
         let several = delivery.sources.as_ref();
-        blind.count = blind.count.saturating_add(several.map_or(one, |several| several.count));
-        blind.names.extend(delivery.source.clone());
-        blind.names.extend(several.into_iter().flat_map(|several| several.names.clone()));
-        blind.names.sort_unstable();
-        blind.names.dedup();
-        blind.names.truncate(Sources::NAMES_MAX);
+        let is_named = |name| several.is_some_and(|several| several.names.contains(name));
+        blind.sort_by_key(|(name, view)| (!is_named(name), view.outcome != delivery.reason));
+        let count = several.map_or(1, |several| several.count);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.blind.extend(blind.into_iter().take(count).map(|(name, _)| name.clone()));
+    }
+
+    /// The same in a notice.
+    fn blind_sources(&self) -> Option<Sources> {
+        (!self.blind.is_empty()).then(|| Sources {
+            count: u32::try_from(self.blind.len()).unwrap_or(u32::MAX),
+            names: self.blind.iter().take(Sources::NAMES_MAX).cloned().collect(),
+        })
     }
 }
 
@@ -294,7 +306,7 @@ impl FoldOrder {
             sink: self.from.clone(),
             source: only,
             // What else was not told has no members to be told by.
-            sources: heritage.blind.clone().filter(|_| self.kind == NoticeKind::SinkFailing),
+            sources: heritage.blind_sources().filter(|_| self.kind == NoticeKind::SinkFailing),
             kind: self.kind,
             reason: self.reason.clone(),
             total,

@@ -13,14 +13,14 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    backlog::{Backlog, Forming, Opened, Opening, Seed, Seeded, SourceView, Told},
+    backlog::{Backlog, Forming, Opening, Seed, Seeded, SourceView, Told},
     health::SinkState,
     route::{Group, Route, Selected, Subject, Tried},
     rules::{Rules, SourceFacts},
     silence::Silences,
 };
 use crate::{
-    delivery::{Cleared, Delivery, DeliveryId, Reason, Remind, Suppressed},
+    delivery::{Cleared, DeliveryId, Reason, Remind, Suppressed},
     failure::{Failure, FailureId, Origin},
     name::Name,
     notice::{Member, NoticeKind},
@@ -56,6 +56,7 @@ pub fn dispatch(backlog: Backlog, by: Dispatching<'_>) -> Opening {
         members: backlog.members,
         told: backlog.told,
         blind: backlog.blind,
+        informed: backlog.informed,
         sources: backlog.sources,
         sinks: backlog.sinks,
         opening: Opening::default(),
@@ -86,6 +87,7 @@ pub(super) struct Desk<'a> {
     pub(super) members: BTreeMap<FailureId, Failure>,
     pub(super) told: BTreeMap<FailureId, Vec<Told>>,
     pub(super) blind: BTreeMap<Name, Vec<(Name, DeliveryId)>>,
+    pub(super) informed: BTreeMap<Name, Vec<Name>>,
     pub(super) sources: BTreeMap<Name, SourceView>,
     pub(super) sinks: BTreeMap<Name, SinkState>,
     pub(super) opening: Opening,
@@ -110,12 +112,10 @@ impl<'a> Desk<'a> {
                 let told: Vec<&Failure> = seeded.failures.iter().filter(told).collect();
                 self.cleared(&told, *mass);
             }
-            Seed::Watching { source, at, standing, lost, as_of } => {
-                self.watching(source, *at, *standing, (*lost, *as_of));
-            }
-            Seed::Blind { .. } | Seed::Sighted { .. } | Seed::Stuck { .. } => {
-                self.about_watch(&seeded.seed);
-            }
+            Seed::Watching { .. }
+            | Seed::Blind { .. }
+            | Seed::Sighted { .. }
+            | Seed::Stuck { .. } => self.about_watch(&seeded.seed),
         }
     }
 
@@ -152,34 +152,6 @@ impl<'a> Desk<'a> {
             self.join(&place, &subject, (failure, member), reason.as_str());
             count(&mut self.counts, choice.sink);
             count(&mut self.opening.routed, choice.sink);
-        }
-    }
-
-    /// A notice about the source as a whole goes where a failure without any particulars would.
-    ///
-    /// `lost` says that the store was; `as_of`, when the copy was made that took its place.
-    fn watching(
-        &mut self,
-        source: &Name,
-        at: Timestamp,
-        standing: u64,
-        (lost, as_of): (bool, Option<Timestamp>),
-    ) {
-        let rules = self.by.rules;
-        let facts = self.facts(source);
-        let info = facts.info();
-        let subject = Subject::of_source(&info, &facts.labels);
-        for choice in rules.routes.select(&subject) {
-            let (kind, reason) = match (lost, as_of) {
-                (false, _) => (NoticeKind::SourceWatching, "first_run"),
-                (true, None) => (NoticeKind::StateLost, "state_lost"),
-                (true, Some(_)) => (NoticeKind::StateLost, "state_restored"),
-            };
-            let place = Place::of(rules, &choice, kind, self.by.now);
-            let opened = self.about_source(&place, source, reason, at);
-            let still_open = u32::try_from(standing).unwrap_or(u32::MAX);
-            let delivery = Delivery { still_open, since: as_of, ..opened.delivery };
-            self.opening.deliveries.push(Opened { delivery, ..opened });
         }
     }
 

@@ -365,10 +365,16 @@ impl Chinese {
         let total = notice.total;
         let brackets = self.in_brackets(notice);
         match notice.kind {
-            NoticeKind::SourceWatching => format!("开始监控，{}", standing(notice.still_open)),
+            NoticeKind::SourceWatching => {
+                format!("{}开始监控，{}", sources(notice), standing(notice.still_open))
+            }
             NoticeKind::StateLost => {
                 let became = if notice.since.is_some() { "已从副本恢复" } else { "丢失" };
-                format!("通知记录{became}，{}", standing(notice.still_open))
+                let of = match &notice.sources {
+                    None => String::new(),
+                    Some(_) => sources(notice) + "的",
+                };
+                format!("{of}通知记录{became}，{}", standing(notice.still_open))
             }
             NoticeKind::Test => format!("发往 {} 的测试消息", notice.sink),
             NoticeKind::StormOpened => format!("告警风暴：{total} 个任务失败{brackets}"),

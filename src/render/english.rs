@@ -17,7 +17,7 @@ use crate::{
 
 mod lead;
 
-use lead::fixed_lead;
+use lead::{fixed_lead, lead_of_many};
 
 mod counts;
 
@@ -132,6 +132,7 @@ impl Speech for English {
                  `taskbell state info`.",
                 zone.short(since, notice.created_at)
             ),
+            kind if notice.sources.is_some() => lead_of_many(kind).to_owned(),
             kind => fixed_lead(kind).to_owned(),
         }
     }
@@ -330,10 +331,21 @@ impl English {
         let brackets = self.in_brackets(notice);
         let trouble = notice.trouble.as_ref();
         match notice.kind {
-            NoticeKind::SourceWatching => format!("watching; {}", standing(notice.still_open)),
+            NoticeKind::SourceWatching => {
+                let watched = match &notice.sources {
+                    None => "watching".to_owned(),
+                    Some(_) => sources(notice) + "are watched",
+                };
+                format!("{watched}; {}", standing(notice.still_open))
+            }
             NoticeKind::StateLost => {
+                let of = match &notice.sources {
+                    None => String::new(),
+                    Some(all) => format!(" of {} sources", all.count),
+                };
                 let became = if notice.since.is_some() { "is an older copy" } else { "is lost" };
-                format!("the record of what was told {became}; {}", standing(notice.still_open))
+                let standing = standing(notice.still_open);
+                format!("the record of what was told{of} {became}; {standing}")
             }
             NoticeKind::Test => format!("test message for {}", notice.sink),
             NoticeKind::StormOpened => format!("storm: {}{brackets}", failed_tasks(total)),

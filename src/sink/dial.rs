@@ -1,13 +1,15 @@
 //! The way to another host, for the kinds that do not speak HTTP.
 
-use rustls::{ClientConfig, pki_types::CertificateDer};
-use rustls_platform_verifier::Verifier;
 use std::sync::Arc;
+
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
-use super::{SinkError, identity::Identity};
-use crate::{delivery::Verdict, http::CONNECT_TIMEOUT};
+use super::SinkError;
+use crate::{
+    delivery::Verdict,
+    http::{CONNECT_TIMEOUT, Clients},
+};
 
 /// Host and port, for errors.
 pub(super) fn label(host: &str, port: u16) -> String {
@@ -31,26 +33,9 @@ pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, SinkErro
     }
 }
 
-/// TLS that trusts `roots` beside what the host trusts, and shows `identity` to who asks.
+/// TLS as `clients` have it.
 ///
 /// Reads the host's certificates, which takes a while.
-pub(super) fn connector(
-    roots: &[CertificateDer<'static>],
-    identity: Option<&Identity>,
-) -> Result<TlsConnector, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Verifier::new_with_extra_roots(roots.iter().cloned(), Arc::clone(&provider))?;
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        // The platform's verifier does check; rustls calls every verifier of others so.
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
-    let config = match identity {
-        None => config.with_no_client_auth(),
-        Some(identity) => {
-            let (chain, key) = identity.parts()?;
-            config.with_client_auth_cert(chain, key)?
-        }
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
+pub(super) fn connector(clients: &Clients) -> Result<TlsConnector, rustls::Error> {
+    Ok(TlsConnector::from(Arc::new(clients.tls()?)))
 }

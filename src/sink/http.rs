@@ -16,7 +16,10 @@ use url::Url;
 use super::{ANSWER_BYTES_MAX, Parcel, Receipt, Sink, SinkError, ca, identity::Identity};
 use crate::{
     delivery::Verdict,
-    http::{CONNECT_TIMEOUT, Clients, PrivateAddress, is_private, origin, read_capped},
+    http::{
+        CONNECT_TIMEOUT, ClientError, Clients, LookError, PrivateAddress, any_cause, is_private,
+        origin, read_capped,
+    },
     message::MessageRef,
     notice::Notice,
     options::{OptionError, SecretRef},
@@ -133,13 +136,10 @@ impl<'a> Reach<'a> {
         shared: Clients,
         secrets: Redactor,
     ) -> Result<Endpoint, OptionError> {
-        let clients = match self.ca_file {
-            None => shared,
-            Some(path) => trusting(path).map_err(|problem| OptionError::new("ca_file", problem))?,
-        };
+        let clients = trusting(shared, self.ca_file)?;
         let clients = match self.identity {
             None => clients,
-            Some(identity) => showing(&clients, identity)?,
+            Some(identity) => clients.showing(identity.parts()?),
         };
         let clients = if self.allow_private { clients } else { clients.public_only() };
         let endpoint = Endpoint::new(url, clients, secrets)
@@ -156,16 +156,15 @@ pub(super) fn yes() -> bool {
     true
 }
 
-fn trusting(path: &Path) -> Result<Clients, String> {
-    let roots = ca::read(path)?;
-    let roots = roots.iter().map(|root| reqwest::Certificate::from_der(root));
-    roots.collect::<Result<_, _>>().map(Clients::trusting).map_err(|error| error.to_string())
-}
-
-fn showing(clients: &Clients, identity: &Identity) -> Result<Clients, OptionError> {
-    let unusable = |error: reqwest::Error| OptionError::new("client_cert", error.to_string());
-    let identity = reqwest::Identity::from_pem(identity.pem()).map_err(unusable)?;
-    Ok(clients.showing(identity))
+/// `clients`, or some of their own that trust what is in the file of the option `ca_file`, too.
+///
+/// # Errors
+///
+/// What is wrong with the file.
+pub(super) fn trusting(clients: Clients, ca_file: Option<&Path>) -> Result<Clients, OptionError> {
+    let Some(path) = ca_file else { return Ok(clients) };
+    let roots = ca::read(path).map_err(|problem| OptionError::new("ca_file", problem))?;
+    Ok(clients.also_trusting(roots))
 }
 
 /// The value of `Authorization` for a token that stands under `key`.
@@ -272,10 +271,7 @@ impl Endpoint {
     }
 
     async fn post(&self, request: Request) -> Result<Response, SinkError> {
-        let client = self.clients.get(&self.url).map_err(|error| {
-            SinkError::new(Verdict::Suspect, "no TLS: the host has no usable root certificates")
-                .caused_by(error.without_url())
-        })?;
+        let client = self.clients.get(&self.url).map_err(no_tls)?;
         let mut url = request.place.of(&self.url);
         if let Some(more) = &request.query {
             let query = match url.query() {
@@ -300,8 +296,15 @@ impl Endpoint {
         SinkError { uncertain, ..error }
     }
 
-    /// Resolves the host and connects to it, and sends nothing.
+    /// Resolves the host, connects to it and looks at its certificate, and sends nothing.
     pub(super) async fn probe(&self) -> Result<(), SinkError> {
+        if self.url.scheme() == "https" {
+            return match self.clients.look(&self.url).await {
+                Ok(()) => Ok(()),
+                Err(LookError::NoAnswer(error)) => Err(self.no_answer(error)),
+                Err(LookError::NoClient(error)) => Err(no_tls(error)),
+            };
+        }
         match timeout(CONNECT_TIMEOUT, self.connect()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(error),
@@ -339,6 +342,11 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+fn no_tls(error: ClientError) -> SinkError {
+    SinkError::new(Verdict::Suspect, "no TLS: the host has no usable root certificates")
+        .caused_by(error)
+}
+
 /// Whether a certificate was refused anywhere in the causes of `error`.
 ///
 /// That is configuration on one of the two sides; other trouble in a handshake may pass.
@@ -352,26 +360,6 @@ pub(super) fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
 /// Whether the host was refused for being private.
 fn is_forbidden(error: &(dyn Error + 'static)) -> bool {
     any_cause(error, &|error| error.is::<PrivateAddress>())
-}
-
-fn any_cause(
-    error: &(dyn Error + 'static),
-    is_it: &dyn Fn(&(dyn Error + 'static)) -> bool,
-) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if is_it(error) {
-            return true;
-        }
-        // An I/O error does not name what it wraps as its source, only what caused that.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(wrapped) = wrapped {
-            let wrapped: &(dyn Error + 'static) = wrapped;
-            return any_cause(wrapped, is_it);
-        }
-        next = error.source();
-    }
-    false
 }
 
 #[cfg(test)]

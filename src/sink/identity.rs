@@ -5,7 +5,7 @@ use std::{fmt, fs, path::Path};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use zeroize::Zeroizing;
 
-use crate::options::OptionError;
+use crate::{http, options::OptionError};
 
 /// Longest file of a certificate with its issuers, or of a key. Real ones have a few KiB.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -52,16 +52,13 @@ impl Identity {
         Ok(Some(Self { pem }))
     }
 
-    /// Certificates and key in one text.
-    pub(super) fn pem(&self) -> &[u8] {
-        &self.pem
-    }
-
     /// Certificates and key apart.
-    pub(super) fn parts(
-        &self,
-    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), rustls::Error> {
-        let unreadable = |_| rustls::Error::General("the client certificate is not PEM".to_owned());
+    ///
+    /// # Errors
+    ///
+    /// When one of several is none.
+    pub(super) fn parts(&self) -> Result<http::Identity, OptionError> {
+        let unreadable = |_| OptionError::new("client_cert", "is not PEM throughout");
         let chain = CertificateDer::pem_slice_iter(&self.pem).collect::<Result<_, _>>();
         let key = PrivateKeyDer::from_pem_slice(&self.pem);
         Ok((chain.map_err(unreadable)?, key.map_err(unreadable)?))

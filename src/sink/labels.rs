@@ -20,7 +20,27 @@ pub(super) type Labels = BTreeMap<String, String>;
 /// Longest value of a label. Alertmanager has no limit; what it sends to has.
 const VALUE_BYTES_MAX: usize = 256;
 
-/// The labels of a failure in a notice of `kind`. Whatever else the notice says about a failure,
+/// Names that are ours, whether or not a failure has a word for them: what ends an alert must not
+/// find another one's word in their place.
+const OURS: [&str; 12] = [
+    "action",
+    "alertname",
+    "error_code",
+    "failing_sink",
+    "generation",
+    "keypair",
+    "server_id",
+    "server_name",
+    "severity",
+    "since",
+    "source",
+    "task_id",
+];
+
+/// What stands before the name of a row's label that would be one of ours.
+const THEIRS: &str = "row_";
+
+/// The labels of a failure in a notice of `kind`, with those of its row. Whatever else the notice says about a failure,
 /// its alert says that it failed.
 pub(super) fn of_failure(kind: NoticeKind, failure: &Failure) -> Labels {
     let kind = match kind {
@@ -29,7 +49,8 @@ pub(super) fn of_failure(kind: NoticeKind, failure: &Failure) -> Labels {
     };
     let known = &failure.task.text;
     let name = |value: &Option<String>| value.clone().unwrap_or_default();
-    labels([
+    let mut all = of_row(&known.labels);
+    all.extend(labels([
         (
             "alertname",
             if kind == NoticeKind::TaskStuck { "TaskStuck" } else { "TaskFailed" }.into(),
@@ -43,7 +64,27 @@ pub(super) fn of_failure(kind: NoticeKind, failure: &Failure) -> Labels {
         ("server_id", name(&known.server_id)),
         ("server_name", name(&known.server_name)),
         ("keypair", name(&known.keypair)),
-    ])
+    ]));
+    all
+}
+
+/// The labels of a row under names that an alert may have. Of several that come to one name, the
+/// first counts.
+fn of_row(row: &BTreeMap<String, String>) -> Labels {
+    // From behind, so that the first is the one that stays.
+    labels(row.iter().rev().map(|(name, value)| (valid(name), value.clone())))
+}
+
+/// A name as Alertmanager has them: letters, digits and `_`, no digit first, and no `__`, which
+/// stands before names that it keeps for itself.
+fn valid(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let all: String = name.chars().map(plain).collect();
+    let mut valid = all.trim_start_matches('_').to_owned();
+    if valid.is_empty() || valid.starts_with(|c: char| c.is_ascii_digit()) {
+        valid.insert(0, '_');
+    }
+    if OURS.contains(&valid.as_str()) { format!("{THEIRS}{valid}") } else { valid }
 }
 
 /// The labels of what a notice says beyond the failures that it lists.
@@ -100,5 +141,58 @@ fn severity(kind: NoticeKind) -> &'static str {
         Tone::Bad => "critical",
         Tone::Warning => "warning",
         Tone::Good | Tone::Calm => "info",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        failure::Failure,
+        task::{Row, Task},
+    };
+
+    fn failure(row: &Row<'_>) -> Failure {
+        let task: Task = row.to_task();
+        Failure::of_task(Name::parse("jobs").unwrap(), task, jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn the_words_of_a_row_are_labels_under_valid_names_and_never_ours() {
+        let long = "x".repeat(1_000);
+        let row = [
+            ("dag", "etl"),
+            ("run-type", "manual"),
+            ("run.type", "other"),
+            ("2nd", "b"),
+            ("__name__", "up"),
+            ("source", "elsewhere"),
+            // Of ours, but this failure has none.
+            ("error_code", "E1"),
+            ("long", &long),
+        ];
+        let row = row.map(|(name, value)| (name, value.into())).to_vec();
+        let labels = of_failure(
+            NoticeKind::TaskFailed,
+            &failure(&Row { task_id: Some("t1".into()), labels: row, ..Row::default() }),
+        );
+        let expected = [
+            ("_2nd", "b"),
+            ("action", "other"),
+            ("alertname", "TaskFailed"),
+            ("dag", "etl"),
+            ("generation", "1"),
+            ("name__", "up"),
+            ("row_error_code", "E1"),
+            ("row_source", "elsewhere"),
+            ("run_type", "manual"),
+            ("severity", "critical"),
+            ("source", "jobs"),
+            ("task_id", "t1"),
+        ];
+        let shown = labels.iter().filter(|(name, _)| *name != "long");
+        let shown: Vec<_> = shown.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(shown, expected);
+        assert!(labels["long"].len() <= VALUE_BYTES_MAX);
     }
 }

@@ -23,7 +23,7 @@ use super::{
     huawei::{
         client::{Ask, Client},
         examine,
-        fault::Fault,
+        fault::{self, Fault},
         options as cloud,
         walk::{LIMITS, Limits, REQUESTS},
     },
@@ -204,7 +204,7 @@ impl Json {
         let odd = |retryable, what| Fault::new(FaultClass::Schema, retryable, what);
         let page = page.map_err(|error| {
             let what = format!("the answer is no page with a list at \"{}\"", self.rows.list);
-            let mut fault = odd(error.is_eof(), what);
+            let mut fault = odd(error.is_eof(), what + fault::web_page(body));
             fault.error = fault.error.caused_by(error);
             fault
         })?;

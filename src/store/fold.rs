@@ -13,7 +13,7 @@ use super::{
     kv::{Kv, Tree, Txn},
     mention::members,
     outbox::{Staged, suppress},
-    pages::Edit,
+    pages::{Edit, decode, encode},
     settle::{remind_key, remove_body},
 };
 use crate::{
@@ -247,12 +247,30 @@ impl Folding<'_> {
             remind: if matches!(self.order.what, What::Overdue(_)) { None } else { remind },
             so_far: storm_told,
             deliveries: self.chosen.len(),
-            blind: None,
+            blind: BTreeSet::new(),
             origin: NoticeId::joined(self.chosen.iter().map(|record| &record.notice_id))
                 .to_string(),
         };
-        self.chosen.iter().for_each(|record| heritage.add_blind(record));
+        self.chosen.iter().for_each(|record| heritage.add_blind(record, views));
+        if matches!(self.order.what, What::Overdue(_)) {
+            self.inform(&heritage.blind)?;
+        }
         Ok(folder.finish(&heritage, views))
+    }
+
+    /// Remembers that those to whom this is told hear that the sources are blind. They are to hear
+    /// that they are seen again, too.
+    fn inform(&mut self, blind: &BTreeSet<Name>) -> Result<(), StoreError> {
+        for source in blind {
+            let key = source.as_str().as_bytes();
+            let mut informed: BTreeSet<Name> = match self.txn.get(Tree::Informed, key)? {
+                Some(bytes) => decode(Tree::Informed, &bytes)?,
+                None => BTreeSet::new(),
+            };
+            informed.extend(self.order.to.iter().cloned());
+            self.txn.put(Tree::Informed, key.to_vec(), encode(&informed));
+        }
+        Ok(())
     }
 
     fn write(&mut self, folded: Folded, mut next: SinkState) -> Result<Written, StoreError> {

@@ -51,10 +51,12 @@ pub(super) enum Tree {
     Remind,
     /// What is remembered of running tasks, by source number.
     Running,
+    /// Which sinks were told that a source is blind because another one failed, by source name.
+    Informed,
 }
 
 impl Tree {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Meta,
         Self::Source,
         Self::Roster,
@@ -74,6 +76,7 @@ impl Tree {
         Self::Ack,
         Self::Remind,
         Self::Running,
+        Self::Informed,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -97,6 +100,7 @@ impl Tree {
             Self::Ack => "ack",
             Self::Remind => "remind",
             Self::Running => "running",
+            Self::Informed => "informed",
         }
     }
 }

@@ -98,6 +98,7 @@ impl Engine {
                 last_complete_at: state.last_complete_at,
                 outcome: state.outcome.clone(),
                 blind: state.sight.blind_since().is_some(),
+                has_baseline: state.baseline_at.is_some(),
             };
             (name.clone(), view)
         });
@@ -130,6 +131,7 @@ impl Engine {
         }
         let sources = self.views();
         let blind = self.blind_deliveries(&seeds, &forming)?;
+        let informed = self.informed(&seeds)?;
         let txn = Txn::new(&mut *self.kv);
         let mut known = Vec::with_capacity(seeds.len());
         for (number, seed) in seeds {
@@ -156,6 +158,7 @@ impl Engine {
             members: members.into_iter().map(|failure| (failure.id, failure)).collect(),
             told,
             blind,
+            informed,
             sources,
             sinks: self.sinks.clone(),
             silences: Arc::clone(&self.silences),
@@ -191,6 +194,9 @@ impl Engine {
         let mut txn = Txn::new(&mut *self.kv);
         for number in opening.consumed {
             txn.remove(Tree::Seed, number.to_be_bytes().to_vec());
+        }
+        for source in opening.uninformed {
+            txn.remove(Tree::Informed, source.as_str().as_bytes().to_vec());
         }
         for key in opening.closed {
             txn.remove(Tree::Forming, key.into_bytes());

@@ -27,6 +27,7 @@ use crate::{
     delivery::Suppressed,
     failure::Ack,
     http::Chain,
+    name::Name,
     silence::Silence,
 };
 
@@ -154,6 +155,7 @@ impl Engine {
         decode_each::<Silence>(&kv, Tree::Silence, &mut seen)?;
         decode_each::<Ack>(&kv, Tree::Ack, &mut seen)?;
         decode_each::<Vec<RunningMark>>(&kv, Tree::Running, &mut seen)?;
+        decode_each::<Vec<Name>>(&kv, Tree::Informed, &mut seen)?;
         seen.failures = read_pages(&kv, &failures(), &mut seen, |_| {})?;
         read_pages(&kv, &mentions(), &mut seen, |_| {})?;
         let mut named = BTreeSet::new();

@@ -87,11 +87,15 @@ impl Engine {
             return Ok(blind);
         }
         deliveries().scan(&*self.kv, 0, |delivery| {
-            if delivery.kind == NoticeKind::SourceBlind {
+            let says_so = match delivery.kind {
+                NoticeKind::SourceBlind => true,
+                NoticeKind::SinkFailing => delivery.sources.is_some(),
+                _ => false,
+            };
+            if says_so {
                 // One about many does not name all of them.
-                let of = sighted.iter().filter(|source| {
-                    delivery.source.as_ref().is_none_or(|named| named == **source)
-                });
+                let only = delivery.source.as_ref().filter(|_| delivery.sources.is_none());
+                let of = sighted.iter().filter(|source| only.is_none_or(|named| named == **source));
                 for source in of {
                     let one = (delivery.sink.clone(), delivery.id);
                     blind.entry((*source).clone()).or_default().push(one);
@@ -100,6 +104,22 @@ impl Engine {
             ControlFlow::Continue(())
         })?;
         Ok(blind)
+    }
+
+    /// Who was told, because another sink failed, that a source is blind that a seed says is seen
+    /// again.
+    pub(super) fn informed(
+        &self,
+        seeds: &[(u64, Seed)],
+    ) -> Result<BTreeMap<Name, Vec<Name>>, StoreError> {
+        let mut informed = BTreeMap::new();
+        for (_, seed) in seeds {
+            let Seed::Sighted { source, .. } = seed else { continue };
+            if let Some(bytes) = self.kv.get(Tree::Informed, source.as_str().as_bytes())? {
+                informed.insert(source.clone(), decode(Tree::Informed, &bytes)?);
+            }
+        }
+        Ok(informed)
     }
 
     pub(super) fn pass_time(&mut self, passed: &TimePassed) -> Result<bool, StoreError> {

@@ -104,6 +104,8 @@ pub async fn look(worker: &Worker) -> Result<Found, StoreError> {
         let untold = seeds.untold;
         let view = backlog.sources.entry(info.name.clone()).or_default();
         view.standing += u64::try_from(failures.len() - from).unwrap_or(0);
+        // What this poll has not said of it, the next one would not either.
+        view.has_baseline = true;
         sources.push(PlannedPoll {
             source: info.name.clone(),
             class: compared.error.as_ref().map(|error| error.class),

@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("message", &[]),
     ("delivery", &["failure", "name", "notice", "task"]),
     ("options", &["secret"]),
-    ("http", &["options"]),
+    ("http", &["options", "text"]),
     ("heartbeat", &["http", "secret"]),
     ("huawei", &["secret"]),
     ("journal", &[]),

@@ -7,6 +7,10 @@ use taskbell::sim::{Fault, Scenario};
 
 use crate::stage::{PROJECT, Stage};
 
+#[cfg(debug_assertions)]
+mod all;
+mod tls;
+
 /// Puts `to` in the place of `from` in the config.
 fn edit(stage: &Stage, from: &str, to: &str) {
     let text = fs::read_to_string(stage.config()).unwrap();
@@ -113,6 +117,12 @@ async fn each_planted_fault_of_a_source_is_named() {
     edit(&stage, PROJECT, "fedcba9876543210fedcba9876543210");
     let words = format!("but the project of region cn-north-4 is {PROJECT}");
     named("wrong project", &stage.run(&ONLINE).await, (69, "not_in_region", &words));
+    // A poll finds it as well, and so the notice says it; it asks for it once.
+    assert_eq!(stage.run(&["once"]).await.status.code(), Some(69));
+    let list = stage.run(&["source", "list", "-o", "json"]).await;
+    let list: Value = serde_json::from_slice(&list.stdout).unwrap();
+    assert_eq!(list[0]["class"], "not_in_region", "{list}");
+    assert!(list[0]["detail"].as_str().unwrap().contains(&words), "{list}");
 
     let mut scenario = demo();
     scenario.access_keys[0].projects = Some(vec!["fedcba9876543210fedcba9876543210".to_owned()]);

@@ -63,6 +63,7 @@ struct Play {
     rules: Rules,
     views: BTreeMap<Name, SourceView>,
     ahead: BTreeMap<Name, Vec<(Name, DeliveryId)>>,
+    informed: BTreeMap<Name, Vec<Name>>,
     forming: BTreeMap<String, Forming>,
 }
 
@@ -71,11 +72,12 @@ impl Play {
         let seen = SourceView {
             outcome: "complete".into(),
             last_complete_at: Some(at(-5)),
+            has_baseline: true,
             ..SourceView::default()
         };
         let views = (0..count).map(|nth| (source(nth), seen.clone())).collect();
-        let (ahead, forming) = (BTreeMap::new(), BTreeMap::new());
-        Self { rules: rules(count, sink), views, ahead, forming }
+        let (ahead, informed, forming) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { rules: rules(count, sink), views, ahead, informed, forming }
     }
 
     fn change(&mut self, sources: std::ops::Range<usize>, change: impl Fn(&mut SourceView)) {
@@ -91,12 +93,14 @@ impl Play {
             forming: self.forming.clone(),
             sources: self.views.clone(),
             blind: self.ahead.clone(),
+            informed: self.informed.clone(),
             ..Backlog::default()
         };
         let silences = Silences::default();
         let now = at(second);
         let by = Dispatching { rules: &self.rules, silences: &silences, close_all: false, now };
-        let Opening { forming, closed, deliveries, .. } = dispatch(backlog, by);
+        let Opening { forming, closed, deliveries, uninformed, .. } = dispatch(backlog, by);
+        self.informed.retain(|source, _| !uninformed.contains(source));
         self.forming.retain(|key, _| !closed.contains(key));
         self.forming.extend(forming.into_iter().map(|group| (group.key.clone(), group)));
         deliveries.into_iter().map(|opened| opened.delivery).collect()
@@ -233,4 +237,77 @@ fn the_same_sources_have_the_same_name_and_others_another() {
     };
     assert_eq!(id(0..9), id(0..9));
     assert_ne!(id(0..9), id(0..8));
+}
+
+fn watching(nth: usize) -> Seed {
+    Seed::Watching { source: source(nth), at: at(-1), standing: 2, lost: false, as_of: None }
+}
+
+#[test]
+fn three_hundred_new_sources_are_one_notice_that_counts_what_stands() {
+    let mut play = Play::new(300, people());
+    play.views.clear();
+    let seen = |play: &mut Play, nth| {
+        let outcome = "complete".to_owned();
+        let view = SourceView { outcome, has_baseline: true, ..SourceView::default() };
+        play.views.insert(source(nth), view);
+    };
+    for nth in 0..299 {
+        seen(&mut play, nth);
+        assert_eq!(play.pass(0, vec![watching(nth)]), [], "{nth}");
+    }
+    seen(&mut play, 299);
+    let [one] = play.pass(1, vec![watching(299)]).try_into().unwrap();
+    assert_eq!((one.kind, &*one.reason), (NoticeKind::SourceWatching, "first_run"));
+    assert_eq!((one.source, one.sources.unwrap().count), (None, 300));
+    assert_eq!((one.still_open, one.since, one.trouble), (600, None, None));
+}
+
+#[test]
+fn a_new_source_waits_for_no_old_one_and_for_none_that_cannot_be_seen() {
+    let mut play = Play::new(300, people());
+    let [one] = play.pass(0, vec![watching(7)]).try_into().unwrap();
+    assert_eq!((one.source, one.sources, one.still_open), (Some(source(7)), None, 2));
+    // Three that cannot be seen are not waited for; three that were not polled yet are.
+    play.change(0..3, |view| {
+        *view = SourceView { outcome: "auth".to_owned(), ..SourceView::default() }
+    });
+    assert_eq!(play.pass(0, vec![watching(8)]).len(), 1);
+    play.change(0..3, |view| view.outcome.clear());
+    assert_eq!(play.pass(0, vec![watching(9)]), []);
+    assert_eq!(play.pass(120, Vec::new()).len(), 1, "two minutes and no longer");
+}
+
+#[test]
+fn a_record_that_was_lost_is_told_of_all_sources_at_once() {
+    let mut play = Play::new(5, people());
+    let lost = |as_of| {
+        move |nth| {
+            let (source, at) = (source(nth), at(-1));
+            Seed::Watching { source, at, standing: 1, lost: true, as_of }
+        }
+    };
+    for (as_of, reason) in [(None, "state_lost"), (Some(at(-600)), "state_restored")] {
+        let told = play.pass(0, (0..5).map(lost(as_of)).collect());
+        let [one] = told.try_into().unwrap();
+        assert_eq!((one.kind, &*one.reason), (NoticeKind::StateLost, reason));
+        assert_eq!((one.sources.unwrap().count, one.still_open, one.since), (5, 5, as_of));
+    }
+}
+
+#[test]
+fn who_was_told_in_the_place_of_another_hears_of_the_end_once() {
+    let mut play = Play::new(1, people());
+    play.rules.sinks.insert(name("mail"), people());
+    // Gone from the config since, and told by the route anyway.
+    let told = ["gone", "chat", "mail"].map(name).to_vec();
+    play.informed.insert(source(0), told);
+    play.ahead.insert(source(0), vec![(name("mail"), DeliveryId(9))]);
+    let told = play.pass(0, vec![sighted(0, "complete")]);
+    let sinks: Vec<_> = told.iter().map(|one| (one.sink.as_str(), one.kind)).collect();
+    let kind = NoticeKind::SourceSighted;
+    assert_eq!(sinks, [("chat", kind), ("mail", kind)]);
+    assert_eq!(told[1].after, [DeliveryId(9)], "behind what told of it");
+    assert!(play.informed.is_empty());
+    assert_eq!(play.pass(1, vec![sighted(0, "complete")]).len(), 1, "of the next one, it was not");
 }

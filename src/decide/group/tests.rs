@@ -3,11 +3,11 @@ use std::time::Duration;
 use super::*;
 use crate::{
     decide::{
-        backlog::Fate,
+        backlog::{Fate, Opened},
         route::{Matcher, Route, Routes},
         rules::SinkRules,
     },
-    delivery::{DeliveryId, DeliveryState, Hold},
+    delivery::{Delivery, DeliveryId, DeliveryState, Hold},
     task::Row,
 };
 

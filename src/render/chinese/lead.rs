@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::SourceWatching => {
-            "从现在起监控该列表。已有的失败记录不再逐条通知，新发生的失败会照常通知。"
+            "从现在起开始监控。已有的失败记录不再逐条通知，新发生的失败会照常通知。"
         }
         NoticeKind::StateLost => {
             "已无法判断列表中哪些失败曾经通知过，请人工查看一遍列表；此后的失败会照常通知。\

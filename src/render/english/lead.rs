@@ -2,6 +2,22 @@
 
 use crate::notice::NoticeKind;
 
+/// What needs no figures, about several sources.
+pub(super) fn lead_of_many(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::SourceWatching => {
+            "These lists are watched from now on. \
+             What stands on them already is not told singly; what fails from now on is."
+        }
+        NoticeKind::StateLost => {
+            "It cannot be said any more which of the failures on these lists were told. \
+             Look through them once; what fails from now on is told as usual. What was damaged is \
+             kept: `taskbell state info`."
+        }
+        kind => fixed_lead(kind),
+    }
+}
+
 /// What needs no figures.
 pub(super) fn fixed_lead(kind: NoticeKind) -> &'static str {
     match kind {

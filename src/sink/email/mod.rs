@@ -108,7 +108,7 @@ enum Auth {
 }
 
 fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
-    let (server, head) = settings::read(crate::options::parse(build.options)?)?;
+    let (server, head) = settings::read(crate::options::parse(build.options)?, build.clients)?;
     Ok(Box::new(Email { server, head, words: build.words, kept: Mutex::new(None) }))
 }
 

@@ -19,7 +19,7 @@ use lettre::transport::smtp::{
     client::{AsyncSmtpConnection, AsyncTokioStream},
     extension::ClientId,
 };
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     delivery::Verdict,
+    http::Clients,
     options::SecretRef,
     secret::Secret,
     sink::{ANSWER_BYTES_MAX, SinkError, dial, http::Redactor},
@@ -68,8 +69,8 @@ pub(super) struct Server {
     pub(super) security: Security,
     pub(super) hello: ClientId,
     pub(super) login: Option<Login>,
-    /// Trusted beside what the host trusts.
-    pub(super) roots: Vec<CertificateDer<'static>>,
+    /// As trusting as the connection.
+    pub(super) clients: Clients,
     pub(super) redactor: Redactor,
     /// Built at the first connection: reading the host's certificates takes a while.
     pub(super) tls: OnceLock<TlsConnector>,
@@ -148,7 +149,7 @@ impl Server {
             fault(self, Verdict::Suspect, "cannot be verified: no usable root certificates")
                 .caused_by(error)
         };
-        let built = dial::connector(&self.roots, None).map_err(unusable)?;
+        let built = dial::connector(&self.clients).map_err(unusable)?;
         Ok(self.tls.get_or_init(|| built).clone())
     }
 

@@ -12,9 +12,10 @@ use super::{
     server::{Login, Security, Server, is_loopback},
 };
 use crate::{
+    http::Clients,
     options::{OptionError, SecretRef},
     secret::Secret,
-    sink::{ca, http::Redactor},
+    sink::http::{Redactor, trusting},
 };
 
 /// Most recipients. Servers refuse more than a hundred at a time; a list of people longer than
@@ -25,7 +26,10 @@ const RECIPIENTS_MAX: usize = 50;
 const HELLO_BYTES_MAX: usize = 255;
 
 /// Turns options into a server to write to and a letterhead to write on.
-pub(super) fn read(options: Options) -> Result<(Server, Letterhead), OptionError> {
+pub(super) fn read(
+    options: Options,
+    clients: Clients,
+) -> Result<(Server, Letterhead), OptionError> {
     if options.to.is_empty() || RECIPIENTS_MAX < options.to.len() {
         let problem = format!("must list 1 to {RECIPIENTS_MAX} addresses");
         return Err(OptionError::new("to", problem));
@@ -34,10 +38,10 @@ pub(super) fn read(options: Options) -> Result<(Server, Letterhead), OptionError
     let to = to.map(|(at, text)| mailbox(&format!("to[{at}]"), text)).collect::<Result<_, _>>()?;
     let from = mailbox("from", &options.from)?;
     let reply_to = options.reply_to.as_deref().map(|text| mailbox("reply_to", text)).transpose()?;
-    Ok((server(options)?, Letterhead { from, to, reply_to }))
+    Ok((server(options, clients)?, Letterhead { from, to, reply_to }))
 }
 
-fn server(options: Options) -> Result<Server, OptionError> {
+fn server(options: Options, clients: Clients) -> Result<Server, OptionError> {
     let (security, host, port) =
         address(&options.smtp).map_err(|problem| OptionError::new("smtp", problem))?;
     let private = security != Security::Plain || is_loopback(&host);
@@ -53,16 +57,13 @@ fn server(options: Options) -> Result<Server, OptionError> {
         let key = if matches!(login, Some(Login::Token { .. })) { "auth" } else { "password" };
         return Err(OptionError::new(key, "is not sent in the clear; use smtps://"));
     }
-    let roots = match &options.ca_file {
-        None => Vec::new(),
-        Some(path) => ca::read(path).map_err(|problem| OptionError::new("ca_file", problem))?,
-    };
+    let clients = trusting(clients, options.ca_file.as_deref())?;
     let redactor = login.as_ref().map(redactor).unwrap_or_default();
     let hello = match options.hello_name {
         None => ClientId::default(),
         Some(name) => hello(name)?,
     };
-    Ok(Server { host, port, security, hello, login, roots, redactor, tls: OnceLock::new() })
+    Ok(Server { host, port, security, hello, login, clients, redactor, tls: OnceLock::new() })
 }
 
 /// Reads `smtps://host[:port]` and its kin.

@@ -24,9 +24,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Build, Kind, Parcel, Reader, Receipt, Sink, SinkError, ca, frames, identity::Identity, unix,
+    Build, Kind, Parcel, Reader, Receipt, Sink, SinkError, frames, http::trusting,
+    identity::Identity, unix,
 };
 use crate::{
+    http::Clients,
     notice::Notice,
     options::{self, OptionError},
     render::Words,
@@ -140,7 +142,7 @@ fn build(build: Build) -> Result<Box<dyn Sink>, OptionError> {
     let way =
         Way::parse(&options.address).map_err(|problem| OptionError::new("address", problem))?;
     let style = style(&options, &way)?;
-    let way = with_tls(way, &options)?;
+    let way = with_tls(way, &options, build.clients)?;
     Ok(Box::new(Syslog { way, style, words: build.words }))
 }
 
@@ -174,7 +176,7 @@ fn style(options: &Options, way: &Way) -> Result<Style, OptionError> {
 }
 
 /// Reads the files that TLS needs.
-fn with_tls(way: Way, options: &Options) -> Result<Way, OptionError> {
+fn with_tls(way: Way, options: &Options, clients: Clients) -> Result<Way, OptionError> {
     let Way::Tls(mut secured) = way else {
         let given = [
             ("ca_file", &options.ca_file),
@@ -187,12 +189,12 @@ fn with_tls(way: Way, options: &Options) -> Result<Way, OptionError> {
             Some((key, _)) => Err(OptionError::new(key, "is for tls:// addresses only")),
         };
     };
-    if let Some(path) = &options.ca_file {
-        let wrong = |problem| OptionError::new("ca_file", problem);
-        secured.roots = ca::read(path).map_err(wrong)?;
-    }
-    secured.identity =
-        Identity::read(options.client_cert.as_deref(), options.client_key.as_deref())?;
+    let clients = trusting(clients, options.ca_file.as_deref())?;
+    let identity = Identity::read(options.client_cert.as_deref(), options.client_key.as_deref())?;
+    secured.clients = match identity {
+        None => clients,
+        Some(identity) => clients.showing(identity.parts()?),
+    };
     Ok(Way::Tls(secured))
 }
 

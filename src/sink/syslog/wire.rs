@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UdpSocket, lookup_host},
@@ -20,8 +20,8 @@ use url::Url;
 
 use crate::{
     delivery::Verdict,
-    http::CONNECT_TIMEOUT,
-    sink::{ANSWER_BYTES_MAX, SinkError, dial, http::is_untrusted, identity::Identity},
+    http::{CONNECT_TIMEOUT, Clients},
+    sink::{ANSWER_BYTES_MAX, SinkError, dial, http::is_untrusted},
 };
 
 /// How long a receiver may take to end its side of the connection. One that never does has
@@ -44,9 +44,8 @@ pub(super) enum Way {
 /// Another host, to be spoken to in TLS.
 pub(super) struct Secured {
     pub(super) remote: Remote,
-    /// Trusted beside what the host trusts.
-    pub(super) roots: Vec<CertificateDer<'static>>,
-    pub(super) identity: Option<Identity>,
+    /// As trusting as the connection, and with our certificate.
+    pub(super) clients: Clients,
     /// Built at the first connection: reading the host's certificates takes a while.
     connector: OnceLock<TlsConnector>,
 }
@@ -89,8 +88,7 @@ impl Way {
             "udp" => Ok(Self::Udp(remote(514))),
             "tls" => Ok(Self::Tls(Secured {
                 remote: remote(6514),
-                roots: Vec::new(),
-                identity: None,
+                clients: Clients::default(),
                 connector: OnceLock::new(),
             })),
             _ => Err(FORMS.to_owned()),
@@ -101,7 +99,7 @@ impl Way {
 impl Secured {
     /// Connects and makes the handshake.
     pub(super) async fn connect(&self) -> Result<TlsStream<TcpStream>, SinkError> {
-        let Self { remote, roots, identity, connector } = self;
+        let Self { remote, clients, connector } = self;
         let tcp = remote.connect().await?;
         let name = ServerName::try_from(remote.host.clone()).map_err(|error| {
             let what = "has a name that no certificate can hold";
@@ -110,7 +108,7 @@ impl Secured {
         let connector = match connector.get() {
             Some(connector) => connector,
             None => {
-                let built = dial::connector(roots, identity.as_ref()).map_err(|error| {
+                let built = dial::connector(clients).map_err(|error| {
                     remote.fault(Verdict::Suspect, "cannot be spoken to in TLS").caused_by(error)
                 })?;
                 connector.get_or_init(|| built)

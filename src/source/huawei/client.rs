@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use reqwest::{
     Method,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap},
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName},
 };
 use tracing::debug;
 use url::Url;
@@ -269,7 +269,20 @@ impl Client {
         if let Some(pace) = self.pace.as_ref().filter(|_| status.as_u16() == 429) {
             pace.refused(fault.error.retry_after);
         }
-        Err(fault)
+        Err(self.doubted(fault, identity).await)
+    }
+
+    /// A refusal that may be the fault of the project that was asked for, with what the identity
+    /// service says about that one.
+    async fn doubted(&self, mut fault: Fault, identity: &Identity) -> Fault {
+        let class = fault.error.class;
+        if matches!(class, FaultClass::Permission | FaultClass::NotInRegion)
+            && let Some(doubt) = self.project.doubt(identity).await
+        {
+            fault.error.class = FaultClass::NotInRegion;
+            fault.error.what = format!("{}; {doubt}", fault.error.what);
+        }
+        fault
     }
 
     /// Not asked, since the host's budget is spent or it wants a pause.
@@ -285,6 +298,16 @@ impl Client {
     pub(in crate::source) async fn quote(&self, body: &[u8]) -> Option<String> {
         let identity = self.shared.credential.identity().await.ok()?;
         fault::quote(body, &self.secrets(&identity))
+    }
+
+    /// Who we are to the service, for people.
+    pub(in crate::source) fn describe(&self, identity: &Identity) -> String {
+        let proof = identity.describe();
+        match self.dress.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>().as_slice() {
+            [] => proof.to_owned(),
+            names if identity.is_nobody() => format!("the headers {}", names.join(", ")),
+            names => format!("{proof}, and the headers {}", names.join(", ")),
+        }
     }
 
     /// The project's id, once it is known.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     http::{self, BodyError},
-    source::{FaultClass, Finding, Seen, SourceError},
+    source::{FaultClass, Finding, SourceError},
 };
 
 /// How long a name may take.
@@ -144,7 +144,7 @@ async fn log_in_and_read(
         Ok(identity) => identity,
         Err(fault) => return found.push(Finding::of("identity", Err(fault.error))),
     };
-    found.push(Finding::of("identity", Ok(identity.describe().to_owned())));
+    found.push(Finding::of("identity", Ok(client.describe(&identity))));
     if client.project_id().is_none() {
         match client.project.id(&identity).await {
             Ok(id) => found.push(Finding::of("project", Ok(format!("looked up: {id}")))),
@@ -153,26 +153,6 @@ async fn log_in_and_read(
     }
     match first.await {
         Ok(detail) => found.push(Finding::of("list", Ok(detail))),
-        Err(fault) => {
-            let doubt = match fault.error.class {
-                FaultClass::Permission | FaultClass::NotInRegion => {
-                    client.project.doubt(&identity).await
-                }
-                _ => None,
-            };
-            found.push(refused(fault, doubt));
-        }
-    }
-}
-
-/// The last finding: what the list's refusal means.
-fn refused(fault: Fault, doubt: Option<String>) -> Finding {
-    let finding = Finding::of("list", Err(fault.error));
-    let Some(doubt) = doubt else { return finding };
-    Finding {
-        seen: Seen::Bad(FaultClass::NotInRegion),
-        detail: format!("{}; {doubt}", finding.detail),
-        advice: "Correct project_id, or leave it out to have it looked up.".to_owned(),
-        ..finding
+        Err(fault) => found.push(Finding::of("list", Err(fault.error))),
     }
 }

@@ -107,15 +107,25 @@ pub(in crate::source) fn of_refusal(refusal: &Refusal<'_>, now: Timestamp) -> Fa
     let (class, retryable) = classify(status, code, Hints::new(message, skewed));
 
     let mut what = vec![format!("{who} answered {status}")];
-    if !code.is_empty() {
+    // Some services repeat the status as a code.
+    if !code.is_empty() && code != status.to_string() {
         what.push(format!(" {}", safe(code, CODE_BYTES_MAX, secrets)));
     }
-    if !message.is_empty() {
-        what.push(format!(": {}", safe(unquoted(message), MESSAGE_BYTES_MAX, secrets)));
+    let meaning = match (class, date) {
+        (FaultClass::ClockSkew, Some(date)) => Some(skew(date, now)),
+        _ => meaning(status, headers, code, message),
+    };
+    if message.is_empty() {
+        // Where the cloud itself has trouble, its own load balancers answer in HTML.
+        what.extend((status < 500).then(|| web_page(body).to_owned()));
+    } else {
+        let said = safe(unquoted(message), MESSAGE_BYTES_MAX, secrets);
+        // The sentence goes on.
+        let said = if meaning.is_some() { said.trim_end_matches('.') } else { &said };
+        what.push(format!(": {said}"));
     }
-    if let (FaultClass::ClockSkew, Some(date)) = (class, date) {
-        what.push(format!("; {}", skew(date, now)));
-    }
+    let meaning = meaning.map(|meaning| safe(&meaning, MESSAGE_BYTES_MAX, secrets));
+    what.extend(meaning.map(|meaning| format!("; {meaning}")));
     let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
     if let Some(id) = id.or(words.request_id.as_deref()).filter(|id| !id.is_empty()) {
         what.push(format!(" (request {})", safe(id, CODE_BYTES_MAX, secrets)));
@@ -126,9 +136,36 @@ pub(in crate::source) fn of_refusal(refusal: &Refusal<'_>, now: Timestamp) -> Fa
     fault
 }
 
+/// What a refusal means, where its code says it and its words may not.
+fn meaning(status: u16, headers: &HeaderMap, code: &str, message: &str) -> Option<String> {
+    let gateway = code.strip_prefix("APIGW.").or_else(|| code.strip_prefix("APIG."));
+    let known = match (gateway, code) {
+        (Some("0307"), _) => "the token has expired",
+        (Some("0301"), _) if message.contains("reach the limit") => {
+            "the key is locked for some minutes, since it was refused too often"
+        }
+        (_, "KPS.9004") => "the account is frozen",
+        (_, "KPS.9005") => "the account is restricted",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return Some(known.to_owned());
+    }
+    let to = headers.get("location").filter(|_| (300..400).contains(&status))?;
+    let to = Url::parse(to.to_str().ok()?).ok()?;
+    Some(format!("it sends us to {}", http::origin(&to)))
+}
+
+/// What to say of an answer that should be JSON and is a page for people: most often that of a proxy
+/// or a captive portal. Empty if it is none.
+pub(in crate::source) fn web_page(body: &[u8]) -> &'static str {
+    if body.trim_ascii_start().first() == Some(&b'<') { "; it is a web page" } else { "" }
+}
+
 /// How far our clock is from the cloud's, in words.
 pub(in crate::source) fn skew(theirs: Timestamp, ours: Timestamp) -> String {
-    let off = ours.duration_since(theirs);
+    // An HTTP date has whole seconds.
+    let off = SignedDuration::from_secs(ours.duration_since(theirs).as_secs());
     let side = if off.is_negative() { "behind" } else { "ahead of" };
     format!("this host's clock is {:#} {side} the cloud's {theirs:.0}", off.abs())
 }
@@ -141,7 +178,7 @@ pub(in crate::source) fn skew(theirs: Timestamp, ours: Timestamp) -> String {
 pub(in crate::source) fn client(clients: &Clients, url: &Url) -> Result<Client, Fault> {
     clients
         .get(url)
-        .map_err(|error| Fault::new(FaultClass::Tls, false, "no TLS on this host").caused_by(error))
+        .map_err(|error| Fault::new(FaultClass::Tls, false, error.to_string()).caused_by(error))
 }
 
 /// Classifies the lack of an answer from `origin`, which is a URL without its path.

@@ -130,8 +130,8 @@ impl Iam {
         let token = headers.get("x-subject-token").and_then(|token| token.to_str().ok());
         let token = token.map(str::trim).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| self.odd("gave no token"))?;
-        let TokenBody { token: Token { expires_at, project } } =
-            serde_json::from_slice(&body).map_err(|error| self.unreadable("token", &error))?;
+        let TokenBody { token: Token { expires_at, project } } = serde_json::from_slice(&body)
+            .map_err(|error| self.unreadable("token", &body, &error))?;
         let proof = Proof::Token(Secret::new(token.to_owned()));
         Ok((Identity { proof, project_id: project.map(|project| project.id) }, expires_at))
     }
@@ -159,7 +159,15 @@ impl Iam {
             identity: Some(base),
             secret: None,
         };
-        let (_, body) = self.ask(&ask).await?;
+        let (_, body) = self.ask(&ask).await.map_err(|mut fault| {
+            if fault.error.class == FaultClass::Permission {
+                fault.error.what.push_str(
+                    "; are domain and agency right, does the agency trust this account, and has \
+                     this identity the permission Agent Operator?",
+                );
+            }
+            fault
+        })?;
         temporary_keys(&body, &self.who)
     }
 
@@ -182,8 +190,8 @@ impl Iam {
             secret: None,
         };
         let (_, body) = self.ask(&ask).await?;
-        let Projects { projects } =
-            serde_json::from_slice(&body).map_err(|error| self.unreadable("projects", &error))?;
+        let Projects { projects } = serde_json::from_slice(&body)
+            .map_err(|error| self.unreadable("projects", &body, &error))?;
         match projects.as_slice() {
             [only] => Ok(only.id.clone()),
             [] => {
@@ -254,8 +262,9 @@ impl Iam {
         Fault::new(FaultClass::Schema, false, format!("{} {what}", self.who))
     }
 
-    fn unreadable(&self, what: &str, error: &serde_json::Error) -> Fault {
-        self.odd(&format!("gave no readable {what}")).caused_by(shape(error))
+    fn unreadable(&self, what: &str, body: &[u8], error: &serde_json::Error) -> Fault {
+        let page = fault::web_page(body);
+        self.odd(&format!("gave no readable {what}{page}")).caused_by(shape(error))
     }
 }
 
@@ -280,7 +289,8 @@ pub(in crate::source) fn temporary_keys(
     body: &[u8],
     who: &str,
 ) -> Result<(Identity, Timestamp), Fault> {
-    let odd = || Fault::new(FaultClass::Schema, false, format!("{who} gave no readable key"));
+    let page = fault::web_page(body);
+    let odd = || Fault::new(FaultClass::Schema, false, format!("{who} gave no readable key{page}"));
     let CredentialBody { credential } =
         serde_json::from_slice(body).map_err(|error| odd().caused_by(shape(&error)))?;
     let Credential { access, secret, securitytoken, expires_at } = credential;

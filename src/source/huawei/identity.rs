@@ -117,6 +117,11 @@ impl Identity {
         }
     }
 
+    /// Whether it proves nothing.
+    pub(in crate::source) fn is_nobody(&self) -> bool {
+        matches!(self.proof, Proof::Nothing)
+    }
+
     /// What it is, for people.
     pub(in crate::source) fn describe(&self) -> &'static str {
         match &self.proof {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use reqwest::{Certificate, Proxy};
+use reqwest::Proxy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
@@ -188,10 +188,7 @@ pub(in crate::source) fn clients(
     let mut clients = shared.clone();
     if let Some(path) = ca_file {
         let wrong = |problem| OptionError::new("ca_file", problem);
-        let roots = ca::read(path).map_err(wrong)?;
-        let roots = roots.iter().map(|root| Certificate::from_der(root));
-        let roots = roots.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
-        clients = clients.also_trusting(roots);
+        clients = clients.also_trusting(ca::read(path).map_err(wrong)?);
     }
     let Some(place) = proxy else { return Ok(clients) };
     let wrong = |problem: String| OptionError::new("proxy", problem);

@@ -13,6 +13,8 @@ pub(in crate::source) struct Project {
     /// Once known, it stays: an account's projects do not change their ids.
     id: OnceCell<String>,
     lookup: Option<Lookup>,
+    /// What the identity service said when it was asked about a project that is written.
+    doubt: OnceCell<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -39,10 +41,14 @@ impl Project {
         setting: &Setting,
     ) -> Result<Self, OptionError> {
         if let Some(id) = id {
-            return Ok(Self { id: OnceCell::new_with(Some(id)), lookup: Lookup::of(setting) });
+            let (id, lookup) = (OnceCell::new_with(Some(id)), Lookup::of(setting));
+            return Ok(Self { id, lookup, doubt: OnceCell::new() });
         }
         match Lookup::of(setting) {
-            Some(lookup) => Ok(Self { id: OnceCell::new(), lookup: Some(lookup) }),
+            Some(lookup) => {
+                let (id, doubt) = (OnceCell::new(), OnceCell::new());
+                Ok(Self { id, lookup: Some(lookup), doubt })
+            }
             None => Err(OptionError::new(
                 "project_id",
                 "is required, or `region` to look it up by; `iam_endpoint` if it is not in the \
@@ -79,13 +85,19 @@ impl Project {
     }
 
     /// What the identity service says about a project that the cloud refused to show: that it is
-    /// another one than the region's. `None`: nothing of the kind.
+    /// another one than the region's. `None`: nothing of the kind. It is asked once and not at each
+    /// poll: it would not change its mind.
     pub(in crate::source) async fn doubt(&self, identity: &Identity) -> Option<String> {
         let (id, lookup) = self.known().zip(self.lookup.as_ref())?;
-        let theirs = lookup.iam.project_of(&lookup.region, identity).await.ok()?;
         let region = &lookup.region;
-        (theirs != id)
-            .then(|| format!("project_id is {id}, but the project of region {region} is {theirs}"))
+        let ask = async || match lookup.iam.project_of(region, identity).await {
+            Ok(theirs) if theirs != id => Ok(Some(format!(
+                "project_id is {id}, but the project of region {region} is {theirs}"
+            ))),
+            Err(fault) if fault.retryable => Err(fault),
+            Ok(_) | Err(_) => Ok(None),
+        };
+        self.doubt.get_or_try_init(ask).await.ok()?.clone()
     }
 }
 

@@ -11,7 +11,7 @@ use reqwest::Method;
 
 use super::{
     client::{Ask, Client},
-    fault::Fault,
+    fault::{self, Fault},
 };
 use crate::{
     decide::sift::{End, Sift, Walk},
@@ -180,7 +180,10 @@ impl List {
         });
         let odd = |retryable, what| Fault::new(FaultClass::Schema, retryable, what);
         let page = page.map_err(|error| {
-            let mut fault = odd(error.is_eof(), "the answer is no page of tasks".to_owned());
+            let mut fault = odd(
+                error.is_eof(),
+                format!("the answer is no page of tasks{}", fault::web_page(body)),
+            );
             fault.error = fault.error.caused_by(error);
             fault
         })?;

@@ -170,7 +170,7 @@ async fn another_host_gets_nothing_from_us() {
     assert_eq!(server.asked().len(), 1);
     let to = |_, _: &Asked| answer(302, "location: http://127.0.0.1:9/\r\n", "");
     let (shown, server) = walk("", to).await;
-    assert_eq!(shown, "schema: the service answered 302");
+    assert_eq!(shown, "schema: the service answered 302; it sends us to http://127.0.0.1:9");
     assert_eq!(server.asked().len(), 1);
 }
 

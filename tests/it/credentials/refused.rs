@@ -13,7 +13,7 @@ async fn a_wrong_password_is_not_tried_at_every_poll() {
     let source = cloud.source(&wrong, "");
     let first = refusal(&*source).await;
     let expected = format!(
-        "auth: the identity service {} answered 401 401: The username or password is wrong.",
+        "auth: the identity service {} answered 401: The username or password is wrong.",
         cloud.sim.url()
     );
     assert!(first.starts_with(&expected), "{first}");

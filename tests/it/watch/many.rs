@@ -12,7 +12,9 @@ use crate::stage::{PROJECT, Stage};
 
 /// So many sources, each blind after two intervals of this length. The chat counts as read by people.
 async fn fleet(count: u128, interval: &str) -> Stage {
-    let scenario = Scenario::parse(&format!("[[project]]\ncount = {count}\n")).unwrap();
+    let scenario =
+        Scenario::parse(&format!("[[project]]\ncount = {count}\ngenerate = {{ count = 1 }}\n"))
+            .unwrap();
     let stage = Stage::of(scenario, "blind_after = 2", "wait = \"0s\"").await;
     let first = u128::from_str_radix(PROJECT, 16).unwrap();
     let projects: Vec<_> = (0..count).map(|nth| format!("{:032x}", first + nth)).collect();
@@ -33,6 +35,20 @@ fn mails(stage: &Stage, word: &str) -> usize {
     stage.mail.received().iter().filter(|mail| text(&mail.raw).contains(word)).count()
 }
 
+impl Stage {
+    /// Runs until it is so.
+    async fn until(&self, so: impl Fn(&Self) -> bool) {
+        for _ in 0..40 {
+            if so(self) {
+                return;
+            }
+            self.run(&["once"]).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        panic!("never so: {:#?}", self.chat.received());
+    }
+}
+
 #[track_caller]
 fn one_about(stage: &Stage, kind: &str, count: u64) -> Value {
     let told = said(stage, kind);
@@ -51,6 +67,9 @@ async fn three_hundred_sources_behind_one_credential_are_one_notice_of_each_run(
         assert_eq!(stage.run(&["once"]).await.status.code(), Some(code), "minute {minute}");
     };
     run(0, 0).await;
+    let watching = one_about(&stage, "source.watching", 300);
+    assert_eq!(watching["data"]["still_open"], 300);
+    assert_eq!(mails(&stage, "300 sources are watched; 300 failures stand already"), 1);
     stage.cloud.set_fault(refused());
     run(1, 77).await;
     assert_eq!(said(&stage, "source.blind").len(), 0);
@@ -70,13 +89,14 @@ async fn three_hundred_sources_behind_one_credential_are_one_notice_of_each_run(
 async fn a_daemon_waits_until_the_last_of_them_is_blind() {
     let stage = fleet(24, "2s").await;
     let _daemon = stage.daemon();
-    stage.see("the first polls", |stage| said(stage, "source.watching").len() == 24).await;
+    stage.see("the first polls", |stage| !said(stage, "source.watching").is_empty()).await;
     stage.cloud.set_fault(refused());
     stage.see("blindness", |stage| !said(stage, "source.blind").is_empty()).await;
     stage.cloud.clear_faults();
     stage.see("its end", |stage| !said(stage, "source.sighted").is_empty()).await;
     // Whatever else there was to tell would come with the next polls.
     tokio::time::sleep(Duration::from_secs(3)).await;
+    one_about(&stage, "source.watching", 24);
     one_about(&stage, "source.blind", 24);
     one_about(&stage, "source.sighted", 24);
 }
@@ -89,13 +109,15 @@ async fn a_fallback_is_told_of_the_blindness_that_its_sink_was_not() {
     assert_eq!(stage.run(&["once"]).await.status.code(), Some(0));
     stage.cloud.set_fault(refused());
     stage.chat.set_answer(taskbell::receiver::HttpAnswer::status(500));
-    for _ in 0..20 {
-        if 0 < mails(&stage, "sink chat does not take its notices") {
-            break;
-        }
-        stage.run(&["once"]).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    stage.until(|stage| 0 < mails(stage, "sink chat does not take its notices")).await;
     assert_eq!(mails(&stage, "It was not told that 12 sources cannot be seen"), 1);
     assert_eq!(mails(&stage, "and 2 more; `taskbell source list` shows all"), 1);
+    // The sink is back before the sources are: who was told in its place hears of the end, once.
+    stage.chat.set_answer(taskbell::receiver::HttpAnswer::status(200));
+    stage.until(|stage| !said(stage, "source.blind").is_empty()).await;
+    stage.cloud.clear_faults();
+    stage.until(|stage| !said(stage, "source.sighted").is_empty()).await;
+    one_about(&stage, "source.sighted", 12);
+    stage.run(&["once"]).await;
+    assert_eq!(mails(&stage, "12 sources seen again after"), 1);
 }

@@ -132,7 +132,13 @@ impl Metadata {
         }
         let who = format!("the metadata service {}", self.origin);
         let refusal = Refusal { who: &who, status, headers: &headers, body: &body, secrets: &[] };
-        fault::of_refusal(&refusal, self.clock.now())
+        let mut fault = fault::of_refusal(&refusal, self.clock.now());
+        if matches!(status, 400..500) {
+            // It knows no permissions: whoever is refused has no agency, or is not where it is.
+            fault.error.class = FaultClass::Auth;
+            fault.error.what.push_str("; is this an ECS with an agency?");
+        }
+        fault
     }
 }
 

@@ -164,7 +164,9 @@ fn a_refusal_is_classified_by_its_status_when_it_has_no_code() {
             let fault = fault(status, &[("date", DATE)], body);
             let word = if fault.retryable { "retry" } else { "stop" };
             assert_eq!(format!("{} {word}", fault.error.class.as_str()), expected, "{status}");
-            assert_eq!(fault.error.to_string(), format!("the cloud answered {status}"));
+            let page =
+                if status < 500 && body.starts_with('<') { "; it is a web page" } else { "" };
+            assert_eq!(fault.error.to_string(), format!("the cloud answered {status}{page}"));
         }
     }
 }
@@ -188,6 +190,30 @@ fn every_shape_of_an_error_body_is_read() {
         let tail = shown.strip_prefix("the cloud answered 400").unwrap();
         assert_eq!(tail.trim_start_matches(' '), expected, "{body}");
     }
+}
+
+#[test]
+fn what_the_cloud_only_hints_at_is_said() {
+    let said = |status, headers: &[(&'static str, &str)], code: &str, message: &str| {
+        let body = format!(r#"{{"error_code":"{code}","error_msg":"{message}"}}"#);
+        fault(status, headers, &body).error.to_string()
+    };
+    for (status, code, message, expected) in [
+        (401, "APIGW.0307", "The token must be updated.", "; the token has expired"),
+        (401, "APIGW.0301", "AK access failed to reach the limit,forbidden", "; the key is locked"),
+        (403, "KPS.9004", "账户已冻结", "; the account is frozen"),
+        (403, "KPS.9005", "受限", "; the account is restricted"),
+    ] {
+        let said = said(status, &[], code, message);
+        let message = message.trim_end_matches('.');
+        assert!(said.contains(&format!("{message}{expected}")), "{said}");
+    }
+    assert_eq!(said(401, &[], "401", "m"), "the cloud answered 401: m");
+    let portal = [("location", "http://portal.example/login?back=s3cret")];
+    let redirected = said(302, &portal, "", "");
+    assert_eq!(redirected, "the cloud answered 302; it sends us to http://portal.example");
+    let echo = said(302, &[("location", "http://tok3n.portal.example/")], "", "");
+    assert_eq!(echo, "the cloud answered 302; it sends us to http://***.portal.example");
 }
 
 #[test]

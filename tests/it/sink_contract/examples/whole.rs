@@ -112,6 +112,14 @@ fn sighted() -> Notice {
     }
 }
 
+fn watching() -> Notice {
+    Notice { still_open: 37, ..notice(NoticeKind::SourceWatching, "first_run", Vec::new()) }
+}
+
+fn state_lost() -> Notice {
+    Notice { still_open: 37, ..notice(NoticeKind::StateLost, "state_lost", Vec::new()) }
+}
+
 /// The same of so many sources.
 fn of_many(notice: Notice, count: u32) -> Notice {
     let names = (1..=10).map(|nth| Name::parse(&format!("keys.cn-north-{nth}")).unwrap()).collect();
@@ -177,6 +185,8 @@ pub(super) fn all() -> Vec<(&'static str, Notice)> {
         ("sighted", sighted()),
         ("blind_many", of_many(blind(), 300)),
         ("sighted_many", of_many(sighted(), 300)),
+        ("watching_many", of_many(watching(), 300)),
+        ("state_lost_many", of_many(state_lost(), 300)),
         (
             "sink_failing_blind",
             of_many(Notice { total: 0, failures: Vec::new(), ..sink_failing() }, 12),
