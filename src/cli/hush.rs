@@ -153,7 +153,7 @@ pub(super) async fn dead(config: &Config, command: &DeadCommand, output: Output)
             let state = Some("dead".to_owned());
             let query = ListQuery { state, sink: sink.clone(), ..page.query() };
             print(ask(config, Ask::Deliveries(query)).await, output, |value| {
-                list(
+                page.list(
                     value,
                     &[
                         ("ID", "id"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Output, complete, out, wait};
 use crate::{
     admin::{
-        LIMIT_DEFAULT, ListQuery, TestKind,
+        LIMIT_DEFAULT, ListQuery, Order, TestKind,
         ask::Ask,
         client::{Client, ClientError},
         operate::NewAck,
@@ -15,6 +15,9 @@ use crate::{
     exit::Exit,
     options, sink,
 };
+
+/// Most numbers that a cell of a table lists.
+const NUMBERS_MAX: usize = 4;
 
 /// `sink …`.
 #[derive(Debug, clap::Subcommand)]
@@ -111,6 +114,9 @@ pub(super) struct Page {
     /// Only after this number
     #[arg(long, value_name = "ID")]
     after: Option<u64>,
+    /// The newest first
+    #[arg(long, conflicts_with = "after")]
+    newest: bool,
     /// At most so many, from 1 to 1000
     #[arg(long, value_name = "COUNT", default_value_t = LIMIT_DEFAULT)]
     limit: usize,
@@ -118,7 +124,24 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn query(&self) -> ListQuery {
-        ListQuery { after: self.after, limit: Some(self.limit), ..ListQuery::default() }
+        let order = self.newest.then_some(Order::Desc);
+        ListQuery { after: self.after, limit: Some(self.limit), order, ..ListQuery::default() }
+    }
+
+    /// Says to whoever sits there that a list that is as long as it may be can go on.
+    pub(super) fn list(&self, value: &Value, columns: &[(&str, &str)]) -> Exit {
+        let exit = list(value, columns);
+        let last =
+            value.as_array().filter(|rows| self.limit <= rows.len()).and_then(|all| all.last());
+        if let Some(last) = last {
+            let on = if self.newest {
+                String::new()
+            } else {
+                format!("; `--after {}` shows what follows, `--newest` the end", cell(last, "id"))
+            };
+            out::note(&format!("only {} are shown{on}; `--limit` says how many", self.limit));
+        }
+        exit
     }
 }
 
@@ -169,7 +192,7 @@ pub(super) fn print(
     match (answer, output) {
         (Ok(value), Output::Json) => out::json(&value),
         (Ok(value), Output::Table) => table(&value),
-        (Err(error), _) => out::fail(&error, None, Exit::from(&error)),
+        (Err(error), _) => out::fail(&error, error.help(), Exit::from(&error)),
     }
 }
 
@@ -180,8 +203,10 @@ async fn open(config: &Config) -> Result<Client, ClientError> {
     let new = !path.exists();
     let client = Client::open(config, "an admin command").await?;
     if new {
+        let wanders = if path.is_absolute() { "" } else { " (`store.path` counts from here)" };
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         out::note(&format!(
-            "note: no daemon runs on {}, and nothing was there: an empty record was made",
+            "note: no daemon runs on {}{wanders}, and nothing was there: an empty record was made",
             path.display()
         ));
     }
@@ -210,11 +235,23 @@ pub(super) fn cell(row: &Value, path: &str) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) => {
             let item = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
             items.iter().map(item).collect::<Vec<_>>().join(", ")
         }
         Some(other) => other.to_string(),
+    }
+}
+
+/// The same for a table, which shows some of many numbers.
+fn brief(row: &Value, path: &str) -> String {
+    match row.get(path) {
+        Some(Value::Array(all)) if NUMBERS_MAX < all.len() && all.iter().all(Value::is_u64) => {
+            let first: Vec<String> = all.iter().take(NUMBERS_MAX).map(Value::to_string).collect();
+            format!("{} and {} more", first.join(", "), all.len() - NUMBERS_MAX)
+        }
+        _ => cell(row, path),
     }
 }
 
@@ -224,7 +261,7 @@ pub(super) fn list(value: &Value, columns: &[(&str, &str)]) -> Exit {
         .as_array()
         .into_iter()
         .flatten()
-        .map(|row| columns.iter().map(|(_, path)| cell(row, path)).collect())
+        .map(|row| columns.iter().map(|(_, path)| brief(row, path)).collect())
         .collect();
     let head: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
     out::table(&head, &rows)
@@ -254,7 +291,7 @@ pub(super) fn show(value: &Value) -> Exit {
             _ => rows.push(vec![key.clone(), cell(value, key)]),
         }
     }
-    out::table(&["FIELD", "VALUE"], &rows)
+    out::fields(&rows)
 }
 
 /// `sink kinds`.
@@ -320,7 +357,7 @@ pub(super) async fn failure(config: &Config, command: &FailureCommand, output: O
             let query = ListQuery { source, state, action, server, text, delivery, ..page.query() };
             let answer = ask(config, Ask::Failures(query)).await;
             print(answer, output, |value| {
-                list(
+                page.list(
                     value,
                     &[
                         ("ID", "id"),
@@ -375,7 +412,7 @@ pub(super) async fn delivery(config: &Config, command: &DeliveryCommand, output:
             let query = ListQuery { sink, state, ..page.query() };
             let answer = ask(config, Ask::Deliveries(query)).await;
             print(answer, output, |value| {
-                list(
+                page.list(
                     value,
                     &[
                         ("ID", "id"),

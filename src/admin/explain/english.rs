@@ -156,6 +156,7 @@ fn opened(delivery: &Delivery) -> String {
     let kind = delivery.kind.as_str();
     let by = if *route == 0 { String::new() } else { format!("route {route} opened ") };
     let named = if *total == 1 { "1 failure".to_owned() } else { format!("{total} failures") };
+    let reason = reason.replace('_', " ");
     format!("{by}delivery {id} of {kind} with {named} to {sink} ({reason})")
 }
 

@@ -39,6 +39,23 @@ async fn a_failure_is_looked_after_and_given_back(desk: Desk) {
     }
 }
 
+async fn a_list_that_is_cut_says_how_it_goes_on(desk: Desk) {
+    let ids = async |more: &[&str]| -> Vec<u64> {
+        let rows = desk.json(&[&["failure", "list"], more].concat()).await;
+        rows.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
+    };
+    let all = ids(&[]).await;
+    let newest: Vec<u64> = all.iter().rev().copied().collect();
+    assert_eq!(ids(&["--newest"]).await, newest);
+    assert_eq!(ids(&["--newest", "--limit", "2"]).await, newest[..2]);
+    let output = desk.stage.run(&["failure", "list", "--limit", "2"]).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    let on = format!("`--after {}` shows what follows", all[1]);
+    assert!(said.starts_with("only 2 are shown; ") && said.contains(&on), "{said}");
+    let output = desk.stage.run(&["failure", "list"]).await;
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
 async fn a_failure_is_explained_to_the_end(desk: Desk) {
     let told = desk.ok(&["failure", "explain", &desk.told]).await;
     for part in ["failed, by the cloud's clock", "recorded by a poll of cloud (new, generation 1)"]
@@ -68,6 +85,7 @@ async fn a_failure_is_explained_to_the_end(desk: Desk) {
 mod tests {
     super::super::with_and_without_a_daemon! {
         a_failure_is_looked_after_and_given_back
+        a_list_that_is_cut_says_how_it_goes_on
         a_failure_is_explained_to_the_end
     }
 }
