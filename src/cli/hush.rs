@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{
     Output, complete,
-    look::{Page, ask, cell, is_running, list, print, user},
+    list::{Page, list},
+    look::{ask, cell, is_running, print, user},
     out,
 };
 use crate::{

@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Output, complete, out, wait};
+use super::{
+    Output, complete,
+    list::{Page, list},
+    out, wait,
+};
 use crate::{
     admin::{
-        LIMIT_DEFAULT, ListQuery, Order, TestKind,
+        ListQuery, TestKind,
         ask::Ask,
         client::{Client, ClientError},
         operate::NewAck,
@@ -15,9 +19,6 @@ use crate::{
     exit::Exit,
     options, sink,
 };
-
-/// Most numbers that a cell of a table lists.
-const NUMBERS_MAX: usize = 4;
 
 /// `sink …`.
 #[derive(Debug, clap::Subcommand)]
@@ -108,46 +109,12 @@ pub(super) enum DeliveryCommand {
     },
 }
 
-/// Which part of a list.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct Page {
-    /// Only after this number
-    #[arg(long, value_name = "ID")]
-    after: Option<u64>,
-    /// The newest first
-    #[arg(long, conflicts_with = "after")]
-    newest: bool,
-    /// At most so many, from 1 to 1000
-    #[arg(long, value_name = "COUNT", default_value_t = LIMIT_DEFAULT)]
-    limit: usize,
-}
-
-impl Page {
-    pub(super) fn query(&self) -> ListQuery {
-        let order = self.newest.then_some(Order::Desc);
-        ListQuery { after: self.after, limit: Some(self.limit), order, ..ListQuery::default() }
-    }
-
-    /// Says to whoever sits there that a list that is as long as it may be can go on.
-    pub(super) fn list(&self, value: &Value, columns: &[(&str, &str)]) -> Exit {
-        let exit = list(value, columns);
-        let last =
-            value.as_array().filter(|rows| self.limit <= rows.len()).and_then(|all| all.last());
-        if let Some(last) = last {
-            let on = if self.newest {
-                String::new()
-            } else {
-                format!("; `--after {}` shows what follows, `--newest` the end", cell(last, "id"))
-            };
-            out::note(&format!("only {} are shown{on}; `--limit` says how many", self.limit));
-        }
-        exit
-    }
-}
-
 /// `failure list`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct FailureListArgs {
+    /// Only where all of these conditions hold, such as 'server_name =~ "web-.*"'
+    #[arg(value_name = "MATCHER")]
+    matchers: Vec<String>,
     /// Only in this state
     #[arg(long, value_parser = ["open", "cleared"])]
     state: Option<String>,
@@ -244,29 +211,6 @@ pub(super) fn cell(row: &Value, path: &str) -> String {
     }
 }
 
-/// The same for a table, which shows some of many numbers.
-fn brief(row: &Value, path: &str) -> String {
-    match row.get(path) {
-        Some(Value::Array(all)) if NUMBERS_MAX < all.len() && all.iter().all(Value::is_u64) => {
-            let first: Vec<String> = all.iter().take(NUMBERS_MAX).map(Value::to_string).collect();
-            format!("{} and {} more", first.join(", "), all.len() - NUMBERS_MAX)
-        }
-        _ => cell(row, path),
-    }
-}
-
-/// Prints a list with the given heads and fields.
-pub(super) fn list(value: &Value, columns: &[(&str, &str)]) -> Exit {
-    let rows: Vec<Vec<String>> = value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|row| columns.iter().map(|(_, path)| brief(row, path)).collect())
-        .collect();
-    let head: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
-    out::table(&head, &rows)
-}
-
 /// Whether a daemon answered, which does at once what is due.
 pub(super) fn is_running(value: &Value) -> bool {
     value.get("running") == Some(&Value::Bool(true))
@@ -352,9 +296,19 @@ pub(super) fn tested(name: &str, answer: Result<Value, ClientError>, output: Out
 pub(super) async fn failure(config: &Config, command: &FailureCommand, output: Output) -> Exit {
     match command {
         FailureCommand::List(args) => {
-            let FailureListArgs { state, source, action, server, text, delivery, page } =
+            let FailureListArgs { matchers, state, source, action, server, text, delivery, page } =
                 args.clone();
-            let query = ListQuery { source, state, action, server, text, delivery, ..page.query() };
+            let conditions = (!matchers.is_empty()).then(|| matchers.join("\n"));
+            let query = ListQuery {
+                source,
+                state,
+                action,
+                server,
+                text,
+                conditions,
+                delivery,
+                ..page.query()
+            };
             let answer = ask(config, Ask::Failures(query)).await;
             print(answer, output, |value| {
                 page.list(

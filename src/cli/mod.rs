@@ -22,6 +22,7 @@ mod harden;
 mod hush;
 mod init;
 mod last_words;
+mod list;
 mod look;
 mod once;
 mod out;
