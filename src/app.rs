@@ -37,6 +37,20 @@ pub enum AppError {
     Store(#[from] StoreError),
 }
 
+impl AppError {
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(StoreError::Held { .. }) => Some(
+                "one process at a time has a store: wait for that one or stop it; commands that \
+                 look ask a running daemon instead",
+            ),
+            _ => None,
+        }
+    }
+}
+
 impl From<&AppError> for Exit {
     fn from(error: &AppError) -> Self {
         match error {

@@ -48,6 +48,20 @@ pub enum ClientError {
     Socket(#[source] io::Error),
 }
 
+impl ClientError {
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Socket(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Some("a daemon answers root and the user that it runs as")
+            }
+            Self::App(error) => error.help(),
+            _ => None,
+        }
+    }
+}
+
 impl From<&ClientError> for Exit {
     fn from(error: &ClientError) -> Self {
         match error {

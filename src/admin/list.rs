@@ -3,6 +3,8 @@
 //! A cursor names the last record of a part, so a list that grows or shrinks meanwhile neither
 //! repeats nor skips what stays in it.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use super::{
     view::{DeliveryView, FailureView, Listing, SilenceView, SinkView, SpokenView, json},
 };
 use crate::{
+    decide::{narrow::Conditions, rules::Rules},
     delivery::{DeliveryId, DeliveryState},
     failure::{Failure, FailureId},
     store::{DeliverySearch, FailureQuery, FailureSearch, Found, Position},
@@ -55,6 +58,9 @@ pub struct ListQuery {
     /// Only with this somewhere in the texts, or in the task's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Only where all of these hold: conditions as a route has them, one a line.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<String>,
     /// Only those that this delivery speaks for; in ascending order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<u64>,
@@ -165,7 +171,7 @@ impl Admin {
         let found = match query.delivery {
             Some(delivery) => self.failures_of(query, position, delivery).await?,
             None => {
-                let search = search(query, position)?;
+                let search = search(query, position, &self.worker.rules)?;
                 self.worker.store.search_failures(search).await?
             }
         };
@@ -199,6 +205,7 @@ impl Admin {
             ("action", query.action.is_some()),
             ("server", query.server.is_some()),
             ("text", query.text.is_some()),
+            ("match", query.conditions.is_some()),
         ])?;
         let limit = query.limit()?;
         let after = FailureId(after);
@@ -233,6 +240,7 @@ impl Admin {
             ("action", query.action.is_some()),
             ("server", query.server.is_some()),
             ("text", query.text.is_some()),
+            ("match", query.conditions.is_some()),
             ("delivery", query.delivery.is_some()),
         ])?;
         let states = DeliveryState::NAMES;
@@ -315,7 +323,11 @@ impl Admin {
     }
 }
 
-fn search(query: &ListQuery, from: Position) -> Result<FailureSearch, AdminError> {
+fn search(
+    query: &ListQuery,
+    from: Position,
+    rules: &Arc<Rules>,
+) -> Result<FailureSearch, AdminError> {
     let one_of = |key: &str, word: &str, known: &[&str]| {
         AdminError::Invalid(format!("{key} `{word}` is not one of {}", known.join(", ")))
     };
@@ -340,6 +352,8 @@ fn search(query: &ListQuery, from: Position) -> Result<FailureSearch, AdminError
         action,
         server: bounded("server", query.server.as_ref())?,
         text: bounded("text", query.text.as_ref())?,
+        conditions: Conditions::parse(query.conditions.as_deref().unwrap_or_default(), rules)
+            .map_err(AdminError::Invalid)?,
         limit: query.limit()?,
     })
 }

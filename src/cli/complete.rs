@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use super::look::cell;
 use crate::{
-    admin::{ListQuery, ask::Ask, client::Client},
+    admin::{ListQuery, Order, ask::Ask, client::Client},
     config::Config,
 };
 
 /// Whoever pressed a key waits no longer for the daemon.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Most ids that are offered. A shell shows no more than a screen.
+/// Most ids that are offered, the newest. A shell shows no more than a screen.
 const IDS_MAX: usize = 200;
 
 pub(super) fn sinks() -> ArgValueCompleter {
@@ -52,7 +52,7 @@ pub(super) fn silences() -> ArgValueCompleter {
 }
 
 fn page() -> ListQuery {
-    ListQuery { limit: Some(IDS_MAX), ..ListQuery::default() }
+    ListQuery { limit: Some(IDS_MAX), order: Some(Order::Desc), ..ListQuery::default() }
 }
 
 /// The ids of what the daemon lists, explained by these fields.

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{
     Output, complete,
-    look::{Page, ask, cell, is_running, list, print, user},
+    list::{Page, list},
+    look::{ask, cell, is_running, print, user},
     out,
 };
 use crate::{
@@ -153,7 +154,7 @@ pub(super) async fn dead(config: &Config, command: &DeadCommand, output: Output)
             let state = Some("dead".to_owned());
             let query = ListQuery { state, sink: sink.clone(), ..page.query() };
             print(ask(config, Ask::Deliveries(query)).await, output, |value| {
-                list(
+                page.list(
                     value,
                     &[
                         ("ID", "id"),

@@ -36,7 +36,7 @@ use crate::{
 
 /// Ends a command that could not begin its work, and says so if the store is why.
 pub(super) async fn at_opening(config: &Config, error: &AppError) -> Exit {
-    let exit = out::fail(error, None, Exit::from(error));
+    let exit = out::fail(error, error.help(), Exit::from(error));
     // A config whose secrets are missing has nobody to tell.
     if let (AppError::Store(error), Ok(outlets)) = (error, app::outlets(config)) {
         of_work(config, (&outlets, &config.rules()), error, Duration::ZERO).await;

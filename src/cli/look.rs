@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Output, complete, out, wait};
+use super::{
+    Output, complete,
+    list::{Page, list},
+    out, wait,
+};
 use crate::{
     admin::{
-        LIMIT_DEFAULT, ListQuery, TestKind,
+        ListQuery, TestKind,
         ask::Ask,
         client::{Client, ClientError},
         operate::NewAck,
@@ -105,26 +109,12 @@ pub(super) enum DeliveryCommand {
     },
 }
 
-/// Which part of a list.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct Page {
-    /// Only after this number
-    #[arg(long, value_name = "ID")]
-    after: Option<u64>,
-    /// At most so many, from 1 to 1000
-    #[arg(long, value_name = "COUNT", default_value_t = LIMIT_DEFAULT)]
-    limit: usize,
-}
-
-impl Page {
-    pub(super) fn query(&self) -> ListQuery {
-        ListQuery { after: self.after, limit: Some(self.limit), ..ListQuery::default() }
-    }
-}
-
 /// `failure list`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct FailureListArgs {
+    /// Only where all of these conditions hold, such as 'server_name =~ "web-.*"'
+    #[arg(value_name = "MATCHER")]
+    matchers: Vec<String>,
     /// Only in this state
     #[arg(long, value_parser = ["open", "cleared"])]
     state: Option<String>,
@@ -169,7 +159,7 @@ pub(super) fn print(
     match (answer, output) {
         (Ok(value), Output::Json) => out::json(&value),
         (Ok(value), Output::Table) => table(&value),
-        (Err(error), _) => out::fail(&error, None, Exit::from(&error)),
+        (Err(error), _) => out::fail(&error, error.help(), Exit::from(&error)),
     }
 }
 
@@ -180,8 +170,10 @@ async fn open(config: &Config) -> Result<Client, ClientError> {
     let new = !path.exists();
     let client = Client::open(config, "an admin command").await?;
     if new {
+        let wanders = if path.is_absolute() { "" } else { " (`store.path` counts from here)" };
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         out::note(&format!(
-            "note: no daemon runs on {}, and nothing was there: an empty record was made",
+            "note: no daemon runs on {}{wanders}, and nothing was there: an empty record was made",
             path.display()
         ));
     }
@@ -210,24 +202,13 @@ pub(super) fn cell(row: &Value, path: &str) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) => {
             let item = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
             items.iter().map(item).collect::<Vec<_>>().join(", ")
         }
         Some(other) => other.to_string(),
     }
-}
-
-/// Prints a list with the given heads and fields.
-pub(super) fn list(value: &Value, columns: &[(&str, &str)]) -> Exit {
-    let rows: Vec<Vec<String>> = value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|row| columns.iter().map(|(_, path)| cell(row, path)).collect())
-        .collect();
-    let head: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
-    out::table(&head, &rows)
 }
 
 /// Whether a daemon answered, which does at once what is due.
@@ -254,7 +235,7 @@ pub(super) fn show(value: &Value) -> Exit {
             _ => rows.push(vec![key.clone(), cell(value, key)]),
         }
     }
-    out::table(&["FIELD", "VALUE"], &rows)
+    out::fields(&rows)
 }
 
 /// `sink kinds`.
@@ -315,12 +296,22 @@ pub(super) fn tested(name: &str, answer: Result<Value, ClientError>, output: Out
 pub(super) async fn failure(config: &Config, command: &FailureCommand, output: Output) -> Exit {
     match command {
         FailureCommand::List(args) => {
-            let FailureListArgs { state, source, action, server, text, delivery, page } =
+            let FailureListArgs { matchers, state, source, action, server, text, delivery, page } =
                 args.clone();
-            let query = ListQuery { source, state, action, server, text, delivery, ..page.query() };
+            let conditions = (!matchers.is_empty()).then(|| matchers.join("\n"));
+            let query = ListQuery {
+                source,
+                state,
+                action,
+                server,
+                text,
+                conditions,
+                delivery,
+                ..page.query()
+            };
             let answer = ask(config, Ask::Failures(query)).await;
             print(answer, output, |value| {
-                list(
+                page.list(
                     value,
                     &[
                         ("ID", "id"),
@@ -375,7 +366,7 @@ pub(super) async fn delivery(config: &Config, command: &DeliveryCommand, output:
             let query = ListQuery { sink, state, ..page.query() };
             let answer = ask(config, Ask::Deliveries(query)).await;
             print(answer, output, |value| {
-                list(
+                page.list(
                     value,
                     &[
                         ("ID", "id"),

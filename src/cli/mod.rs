@@ -2,7 +2,7 @@
 //!
 //! Standard output is data, standard error is logs and errors.
 
-use std::path::PathBuf;
+use std::{io::ErrorKind, path::PathBuf};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum, ValueHint};
 use tracing::Level;
@@ -22,6 +22,7 @@ mod harden;
 mod hush;
 mod init;
 mod last_words;
+mod list;
 mod look;
 mod once;
 mod out;
@@ -214,7 +215,7 @@ async fn dispatch(global: Global, command: Command) -> Exit {
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::Schema => out::json(&crate::config::schema()),
-        Command::Version => out::line(concat!("taskbell ", env!("CARGO_PKG_VERSION"))),
+        Command::Version => papers::version(global.output),
         Command::Sink(look::SinkCommand::Kinds) => look::kinds(global.output),
         Command::Doctor => {
             harden::harden();
@@ -225,13 +226,26 @@ async fn dispatch(global: Global, command: Command) -> Exit {
             harden::harden();
             match Config::load(global.config.as_deref()) {
                 Ok(config) => with_config(&global, &config, command).await,
-                Err(error) => {
-                    let nothing = matches!(error, ConfigError::NotFound { .. });
-                    let help = "`taskbell init` writes one, `taskbell demo` needs none";
-                    out::fail(&error, nothing.then_some(help), Exit::ConfigInvalid)
-                }
+                Err(error) => out::fail(&error, help(&error), Exit::ConfigInvalid),
             }
         }
+    }
+}
+
+/// What to do about a config that cannot be had.
+fn help(error: &ConfigError) -> Option<&'static str> {
+    const NOTHING: &str = "`taskbell init` writes one, `taskbell demo` needs none";
+    match error {
+        ConfigError::NotFound { .. } => Some(NOTHING),
+        ConfigError::Unreadable { cause, .. } => match cause.kind() {
+            ErrorKind::NotFound => Some(NOTHING),
+            ErrorKind::PermissionDenied => Some(
+                "ask as root; the service has a user of its own: `chmod a+r` the file, and keep \
+                 secrets in files of theirs",
+            ),
+            _ => None,
+        },
+        ConfigError::Invalid(_) => None,
     }
 }
 

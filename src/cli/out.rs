@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::Value;
 
+use super::table::Table;
 use crate::{exit::Exit, http::Chain};
 
 /// Prints a line of data. A reader that went away ends the command quietly.
@@ -74,9 +75,21 @@ pub(super) fn count(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// Prints rows under a head. On a terminal they fit its width; elsewhere each cell is whole.
+/// Prints rows under a head. On a terminal they fit its width, and what had no room is named;
+/// elsewhere each cell is whole.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> Exit {
     let screen = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
     let limit = screen.map(|(width, _)| usize::from(width.0));
-    text_as_is(&super::table::table(head, rows, limit))
+    let Table { text, without } = super::table::table(head, rows, limit);
+    let exit = text_as_is(&text);
+    if !without.is_empty() {
+        let without = without.join(", ");
+        note(&format!("no room for {without}: a wider screen, a pipe or `-o json` shows all"));
+    }
+    exit
+}
+
+/// Prints fields and their values. A long value goes on in the next line of the screen.
+pub(super) fn fields(rows: &[Vec<String>]) -> Exit {
+    text_as_is(&super::table::table(&["FIELD", "VALUE"], rows, None).text)
 }

@@ -1,11 +1,12 @@
-//! Completions and man pages, made from the commands themselves.
+//! Completions and man pages, made from the commands themselves, and the version.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use clap::{CommandFactory as _, ValueEnum};
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+use serde_json::json;
 
-use super::{Cli, out};
+use super::{Cli, Output, out};
 use crate::exit::Exit;
 
 /// `completions`.
@@ -35,6 +36,14 @@ enum Shell {
 /// The environment variable by which the shell asks.
 pub(super) const VARIABLE: &str = "TASKBELL_COMPLETE";
 
+/// Where zsh finds the script by its `fpath`, it runs it at the first completion of a session, and
+/// expects it to answer that one as well.
+const FIRST_IN_ZSH: &str = "
+if [[ \"${funcstack[1]}\" = _taskbell ]]; then
+    _clap_dynamic_completer_taskbell \"$@\"
+fi
+";
+
 /// Answers a shell that completes a command, and ends the process; does nothing otherwise.
 pub(super) fn complete_if_asked() {
     clap_complete::CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
@@ -51,7 +60,10 @@ pub(super) fn completions(args: &CompletionsArgs) -> Exit {
     let mut text = Vec::new();
     // Found by the PATH, so that a script that is installed outlives a binary that moves.
     match shell.write_registration(VARIABLE, "taskbell", "taskbell", "taskbell", &mut text) {
-        Ok(()) => out::text_as_is(&String::from_utf8_lossy(&text)),
+        Ok(()) => {
+            let more = if matches!(args.shell, Shell::Zsh) { FIRST_IN_ZSH } else { "" };
+            out::text_as_is(&format!("{}{more}", String::from_utf8_lossy(&text)))
+        }
         Err(error) => out::fail(&error, None, Exit::Failed),
     }
 }
@@ -61,6 +73,18 @@ pub(super) fn man(args: &ManArgs) -> Exit {
         .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.folder));
     match made {
         Ok(()) => Exit::Done,
-        Err(error) => out::fail(&error, None, Exit::Failed),
+        Err(error) => {
+            let place = args.folder.display();
+            let error = io::Error::new(error.kind(), format!("cannot write {place}: {error}"));
+            out::fail(&error, Some("name a folder that you may write to"), Exit::Failed)
+        }
+    }
+}
+
+pub(super) fn version(output: Output) -> Exit {
+    let version = env!("CARGO_PKG_VERSION");
+    match output {
+        Output::Json => out::json(&json!({ "version": version })),
+        Output::Table => out::line(&format!("taskbell {version}")),
     }
 }

@@ -124,7 +124,7 @@ pub(super) async fn baseline(config: &Config, command: &BaselineCommand, output:
                 return out::fail(&unknown, None, Exit::Failed);
             }
             print(answer, output, |value| {
-                super::look::list(
+                super::list::list(
                     value,
                     &[
                         ("NAME", "name"),

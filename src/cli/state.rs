@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::{
     Output,
-    look::{ask, ask_long, cell, list, print, show},
+    list::list,
+    look::{ask, ask_long, cell, print, show},
     out, wait,
 };
 use crate::{

@@ -268,7 +268,30 @@ impl Config {
         })?;
         let mut config = Self::parse(text, &file)?;
         config.warnings.extend(secrets::exposed(&config, mode));
+        config.warnings.extend(config.stray(&file));
         Ok(config)
+    }
+
+    /// What is odd about a record that lies elsewhere for whoever is in another folder: the daemon
+    /// and a command that read the same file would not find the same one.
+    fn stray(&self, file: &Path) -> Option<Warning> {
+        let path = &self.store.path;
+        let folder = |path: &Path| path.canonicalize().ok();
+        let around = match file.parent() {
+            Some(parent) if parent != Path::new("") => folder(parent),
+            _ => return None,
+        };
+        if path.is_absolute() || around == folder(Path::new(".")) {
+            return None;
+        }
+        let here = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let problem = format!(
+            "`{}` counts from where a command is run, here {}; a whole path is the same from \
+             everywhere",
+            path.display(),
+            here.display(),
+        );
+        Some(self.places.problem("store.path", &problem))
     }
 
     /// Checks the text of a config. `file` is for messages only.

@@ -16,6 +16,7 @@ pub mod fold;
 pub mod group;
 pub mod health;
 pub mod last_words;
+pub mod narrow;
 pub mod recur;
 pub mod release;
 pub mod remind;

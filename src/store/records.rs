@@ -9,6 +9,7 @@ use crate::{
     decide::{
         coverage::CoverageLog,
         diff::Changes,
+        narrow::Conditions,
         sift::RosterEntry,
         sight::{Sight, SightRule},
         stuck::RunningMark,
@@ -257,6 +258,8 @@ pub struct FailureSearch {
     /// Only with this somewhere in its texts or its task's id. Both are compared without regard
     /// to upper and lower case of ASCII.
     pub text: Option<String>,
+    /// Only where these hold.
+    pub conditions: Option<Conditions>,
     /// At most so many.
     pub limit: usize,
 }

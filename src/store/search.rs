@@ -83,7 +83,16 @@ fn join<T: Record>(parts: Vec<Part<T>>, from: Position, limit: usize) -> Found<T
 impl FailureSearch {
     /// For every failure.
     pub(crate) fn all(from: Position, limit: usize) -> Self {
-        Self { from, source: None, standing: None, action: None, server: None, text: None, limit }
+        Self {
+            from,
+            source: None,
+            standing: None,
+            action: None,
+            server: None,
+            text: None,
+            conditions: None,
+            limit,
+        }
     }
 
     fn wants(&self, failure: &Failure) -> bool {
@@ -94,6 +103,7 @@ impl FailureSearch {
         self.source.as_ref().is_none_or(|source| failure.source == *source)
             && self.standing.is_none_or(|standing| standing == failure.cleared_at.is_none())
             && self.action.is_none_or(|action| failure.task.action == action)
+            && self.conditions.as_ref().is_none_or(|conditions| conditions.hold(failure))
             && self.server.as_deref().is_none_or(|part| {
                 has(text.server_name.as_deref(), part) || has(text.server_id.as_deref(), part)
             })

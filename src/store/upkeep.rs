@@ -28,6 +28,7 @@ use crate::{
     failure::Ack,
     http::Chain,
     name::Name,
+    progress::Meter,
     silence::Silence,
 };
 
@@ -144,7 +145,7 @@ impl Engine {
         let mut seen = Inspected { entries, ..Inspected::default() };
         let meter = Arc::clone(&self.meter);
         let work = meter.begin("entries", entries);
-        let mut kv = Reading::new(&*self.kv, &work);
+        let kv = Reading::new(&*self.kv, &work);
         decode_each::<SourceState>(&kv, Tree::Source, &mut seen)?;
         decode_each::<Past>(&kv, Tree::Past, &mut seen)?;
         decode_each::<Vec<Suppressed>>(&kv, Tree::Suppressed, &mut seen)?;
@@ -158,12 +159,12 @@ impl Engine {
         decode_each::<Vec<Name>>(&kv, Tree::Informed, &mut seen)?;
         seen.failures = read_pages(&kv, &failures(), &mut seen, |_| {})?;
         read_pages(&kv, &mentions(), &mut seen, |_| {})?;
-        let mut named = BTreeSet::new();
+        let mut owed = BTreeSet::new();
         let open = read_pages(&kv, &deliveries(), &mut seen, |one| {
-            named.extend(one.failures.iter().map(|id| id.0));
+            owed.extend(one.failures.iter().map(|id| id.0));
         })?;
         seen.deliveries = open + read_pages(&kv, &told(), &mut seen, |_| {})?;
-        look_up(&mut kv, &named, "deliveries that are not done", &mut seen)?;
+        let mut names = vec![("deliveries that are not done".to_owned(), owed)];
         for (name, state) in &self.sources {
             let mut named = BTreeSet::new();
             let standing = read_pages(&kv, &roster(state.number), &mut seen, |entry| {
@@ -175,8 +176,10 @@ impl Engine {
                     "source {name} counts {counted} failures that stand, and has {standing}"
                 ));
             }
-            look_up(&mut kv, &named, &format!("the roster of source {name}"), &mut seen)?;
+            names.push((format!("the roster of source {name}"), named));
         }
+        drop(work);
+        look_up(&mut *self.kv, &names, &meter, &mut seen)?;
         Ok(seen)
     }
 }
@@ -222,21 +225,104 @@ fn read_pages<T: Record>(
     }
 }
 
-/// Finds out whether failures that are named somewhere are there.
+/// Finds out whether the failures are there that something names.
 fn look_up(
     kv: &mut dyn Kv,
-    named: &BTreeSet<u64>,
-    by: &str,
+    names: &[(String, BTreeSet<u64>)],
+    meter: &Meter,
     seen: &mut Inspected,
 ) -> Result<(), StoreError> {
-    let named: Vec<u64> = named.iter().copied().collect();
+    // A work of its own: it can take longer than the reading before it.
+    let all: usize = names.iter().map(|(_, named)| named.len()).sum();
+    let work = meter.begin("failures looked up", count(all));
     let txn = Txn::new(kv);
-    for some in named.chunks(LOOKED_UP) {
-        let found = failures().get_many(&txn, some.iter().copied())?.len();
-        if found < some.len() {
-            let missing = some.len() - found;
+    for (by, named) in names {
+        let named: Vec<u64> = named.iter().copied().collect();
+        let mut missing = 0;
+        for some in named.chunks(LOOKED_UP) {
+            missing += some.len() - failures().get_many(&txn, some.iter().copied())?.len();
+            work.add(count(some.len()));
+        }
+        if 0 < missing {
             seen.problem(format!("{missing} failures that {by} name are missing"));
         }
     }
     Ok(())
+}
+
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::{
+        super::{
+            kv::{Entry, Visit, Writes},
+            memory::MemoryKv,
+        },
+        *,
+    };
+    use crate::progress::Progress;
+
+    /// Notes how far the work is whenever something is looked up.
+    struct Watched {
+        kv: MemoryKv,
+        meter: Arc<Meter>,
+        seen: Mutex<Vec<Progress>>,
+    }
+
+    impl Kv for Watched {
+        fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+            self.kv.get(tree, key)
+        }
+
+        fn floor(&self, tree: Tree, key: &[u8]) -> Result<Option<Entry>, StoreError> {
+            self.seen.lock().unwrap().extend(self.meter.now());
+            self.kv.floor(tree, key)
+        }
+
+        fn scan(&self, tree: Tree, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+            self.kv.scan(tree, from, visit)
+        }
+
+        fn commit(&mut self, writes: &Writes) -> Result<(), StoreError> {
+            self.kv.commit(writes)
+        }
+
+        fn disk_bytes(&self) -> u64 {
+            self.kv.disk_bytes()
+        }
+
+        fn compact(&mut self, meter: &Meter) -> Result<Compacted, StoreError> {
+            self.kv.compact(meter)
+        }
+    }
+
+    #[test]
+    fn looking_up_is_measured_and_what_is_missing_is_one_problem() {
+        let meter = Arc::new(Meter::default());
+        let (kv, seen) = (MemoryKv::default(), Mutex::default());
+        let mut kv = Watched { kv, meter: Arc::clone(&meter), seen };
+        let names = [
+            ("the roster of source a".to_owned(), (1..=2_500).collect()),
+            ("the roster of source b".to_owned(), (1..=500).collect()),
+        ];
+        let mut found = Inspected::default();
+        look_up(&mut kv, &names, &meter, &mut found).unwrap();
+        let mut seen = kv.seen.into_inner().unwrap();
+        seen.dedup();
+        let at = |done| Progress { unit: "failures looked up".to_owned(), done, total: 3_000 };
+        assert_eq!(seen, [0, 1_000, 2_000, 2_500].map(at));
+        assert_eq!(meter.now(), None);
+        assert_eq!(
+            found.problems,
+            [
+                "2500 failures that the roster of source a name are missing",
+                "500 failures that the roster of source b name are missing",
+            ]
+        );
+    }
 }

@@ -83,5 +83,7 @@
     "missed", "source.polled", "deliveries.opened", "deliveries.settled", "deliveries.retried",
     "deliveries.cancelled", "sink.revived", "silence.added", "silence.expired", "failure.acknowledged",
   ]) events.addEventListener(type, soon);
+  // What says "2 min ago" gets older though nothing happens.
+  setInterval(soon, 60_000);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
 })();

@@ -53,6 +53,37 @@ fn all_on() -> String {
 }
 
 #[test]
+fn a_record_that_depends_on_the_folder_of_a_command_draws_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let wanders = |path: &str| {
+        let text = format!("[store]\n{path}\n{MINIMAL}");
+        fs::write(&file, text).unwrap();
+        Config::load(Some(&file))
+            .unwrap()
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let said = wanders("path = \"record\"");
+    assert_eq!(said.len(), 1, "{said:?}");
+    let place =
+        format!("{}:2: store.path: `record` counts from where a command is run", file.display());
+    assert!(said[0].starts_with(&place), "{said:?}");
+    assert!(
+        said[0].contains(&std::env::current_dir().unwrap().join("record").display().to_string())
+    );
+    // The default is no whole path either.
+    assert!(wanders("")[0].contains("`taskbell-data`"));
+    assert_eq!(wanders("path = \"/var/lib/taskbell/store\""), Vec::<String>::new());
+    // Beside the config, for whoever stays there, it is where it seems to be.
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+    let here = Config::load(Some(&here)).unwrap();
+    assert!(here.warnings.iter().all(|warning| warning.key != "store.path"), "{here:?}");
+}
+
+#[test]
 fn the_reference_file_shows_the_defaults() {
     let minimal = parse(MINIMAL);
     for text in [REFERENCE, &all_on()] {
@@ -231,7 +262,8 @@ fn a_file_that_is_not_text_or_far_too_long_is_refused() {
 fn only_secrets_that_others_can_read_draw_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    fs::write(&file, REFERENCE).unwrap();
+    let elsewhere = format!("path = \"{}\"", folder.path().join("store").display());
+    fs::write(&file, REFERENCE.replace("path = \"taskbell-data\"", &elsewhere)).unwrap();
     for (mode, warnings) in [(0o600, 0), (0o644, 1)] {
         fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
         let config = Config::load(Some(&file)).unwrap();

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod answers;
 mod guide;
 mod reference;
 

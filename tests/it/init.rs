@@ -61,7 +61,7 @@ impl Desk {
         let (ak, sk) =
             (secret("source.auth.access_key", "ak"), secret("source.auth.secret_key", "sk"));
         let url = secret("sink.url", "hook");
-        let mut args = vec!["init", "--non-interactive", "--source", "kps", "--auth", "aksk"];
+        let mut args = vec!["init", "--non-interactive", "--auth", "aksk"];
         args.extend(["--project-id", PROJECT, "--set", &endpoint, "--set", "source.name=prod"]);
         args.extend(["--secret", &ak, "--secret", &sk, "--sink", "webhook", "--secret", &url]);
         args.extend(more);
@@ -126,6 +126,8 @@ async fn what_is_missing_or_wrong_is_named() {
     let desk = Desk::new().await;
     let bare = ["init", "--non-interactive", "--source", "kps"];
     let with = async |more: &[&str]| desk.run(&[&bare[..], more].concat()).await;
+    // Without questions the kind of the source has a default, too.
+    ended(&desk.run(&bare[..2]).await, 2, &["source.auth.kind", "sink.kind (--sink KIND)"]);
     ended(&with(&[]).await, 2, &["source.auth.kind", "sink.kind (--sink KIND)", "--set KEY=VALUE"]);
     ended(
         &with(&["--auth", "aksk", "--sink", "email"]).await,
@@ -161,6 +163,49 @@ async fn a_unit_gets_its_secrets_as_credentials() {
     let output = tokio::task::spawn_blocking(move || check.output().unwrap()).await.unwrap();
     ended(&output, 0, &["ok: 1 source, 1 sink"]);
     ended(&desk.run(&["check"]).await, 78, &["$CREDENTIALS_DIRECTORY is not set"]);
+}
+
+#[tokio::test]
+async fn the_service_can_read_its_config_whatever_the_umask() {
+    let desk = Desk::new().await;
+    let units = desk.path("units");
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 077; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_taskbell"), "init"]);
+    command.arg("--config").arg(desk.config()).args(["--non-interactive", "--no-test"]);
+    command.args(["--auth", "token", "--project-id", PROJECT, "--region", "cn-north-4"]);
+    command.arg("--secret").arg(format!("source.auth.token={}", desk.path("ak").display()));
+    command.arg("--secret").arg(format!("sink.url={}", desk.path("hook").display()));
+    command.args(["--sink", "webhook", "--systemd", "--unit-dir"]).arg(&units);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    ended(&output, 0, &["written: "]);
+    for (path, expected) in [
+        (desk.path("conf"), 0o755),
+        (desk.config(), 0o644),
+        (units.join("taskbell.service.d"), 0o755),
+        (units.join("taskbell.service.d/init.conf"), 0o644),
+        (desk.path("conf/credentials"), 0o700),
+        (desk.path("conf/credentials/webhook-url"), 0o600),
+    ] {
+        assert_eq!(mode(&path), expected, "{}", path.display());
+    }
+}
+
+/// The command that the guide shows, against another cloud and another chat.
+#[tokio::test]
+async fn the_guide_shows_flags_that_are_enough() {
+    let desk = Desk::new().await;
+    let page = include_str!("../../docs/guide/first-alert.md");
+    let (_, shown) = page.split_once("$ taskbell init --non-interactive").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let line = shown
+        .replace("\\\n", " ")
+        .replace("/root/slack-url", desk.path("hook").to_str().unwrap())
+        .replace("--send-test", "--no-test");
+    let mut command = desk.command(&["init", "--non-interactive"]);
+    command.args(line.split_whitespace());
+    command.env("HUAWEICLOUD_SDK_AK", ACCESS_KEY).env("HUAWEICLOUD_SDK_SK", SECRET_KEY);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    ended(&output, 0, &["written: "]);
 }
 
 /// Answers questions on a terminal until the command ends. Gives back all that was on the screen.

@@ -216,7 +216,7 @@ fn occasion(word: &str) -> &str {
         "outage_ended" => "渠道恢复",
         "storm" => "告警风暴",
         "reminder" => "提醒",
-        "not_delivered" => "未送达",
+        "not_delivered" => "未能送达",
         "mixed" => "多种情形",
         other => origin(other),
     }

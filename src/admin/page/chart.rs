@@ -26,11 +26,14 @@ const READ: usize = 1_000;
 /// Most reads of one refresh. What is beyond is counted at the next one.
 const READS_MAX: usize = 200;
 
-/// How the drawing is laid out, in its own units.
+/// How the drawing is laid out, in its own units: it takes the width that there is, so there are
+/// no words in it.
 const WIDTH: i64 = 720;
-const HEIGHT: i64 = 120;
-const PLOT: i64 = 96;
+const HEIGHT: i64 = 90;
 const STEP: i64 = WIDTH / HOURS;
+
+/// Every so many hours, the time is said below.
+const TICK_HOURS: usize = 4;
 
 type ByAction = [u64; Action::ALL.len()];
 
@@ -117,27 +120,29 @@ impl Chart {
     /// The drawing. Only numbers and our own words go into it, so that nothing needs escaping.
     pub(super) fn draw(&self, reader: &Reader) -> String {
         let hours = self.hours(reader.now);
-        let most = hours.iter().map(|(_, counts)| counts.iter().sum::<u64>()).max().unwrap_or(0);
         let total = hours.iter().flat_map(|(_, counts)| counts).sum::<u64>();
         let label = reader.words.with("chart_label", &[("n", &total.to_string())]);
         let mut svg = format!(
-            "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
-             aria-label=\"{label}\">"
+            "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" \
+             role=\"img\" aria-label=\"{label}\">"
         );
-        let line = |svg: &mut String, y: i64| {
-            let _infallible =
-                write!(svg, "<line class=\"grid\" x1=\"0\" x2=\"{WIDTH}\" y1=\"{y}\" y2=\"{y}\"/>");
-        };
-        line(&mut svg, PLOT);
-        line(&mut svg, 12);
-        if 0 < most {
-            let _infallible = write!(svg, "<text class=\"tick\" x=\"0\" y=\"9\">{most}</text>");
-        }
+        let most = most(&hours);
         for (nth, (at, counts)) in (0_i64..).zip(&hours) {
             bar(&mut svg, reader, (nth, *at), counts, most);
         }
         svg.push_str("</svg>");
         svg
+    }
+
+    /// The highest bar.
+    pub(super) fn most(&self, now: Timestamp) -> u64 {
+        most(&self.hours(now))
+    }
+
+    /// When the hours began that are named below, in equal steps.
+    pub(super) fn ticks(&self, reader: &Reader) -> Vec<String> {
+        let hours = self.hours(reader.now);
+        hours.iter().step_by(TICK_HOURS).map(|(at, _)| clock(reader, *at)).collect()
     }
 
     /// The same as rows of a table: the hour, and how many of each action. Only hours that have
@@ -157,36 +162,30 @@ fn clock(reader: &Reader, hour: i64) -> String {
     full.split(' ').nth(1).unwrap_or_default().get(..5).unwrap_or_default().to_owned()
 }
 
-/// One hour: its bar, from the ground up, and below every fourth one the time.
+fn most(hours: &[(i64, ByAction)]) -> u64 {
+    hours.iter().map(|(_, counts)| counts.iter().sum()).max().unwrap_or(0)
+}
+
+/// One hour: its bar, from the ground up.
 fn bar(svg: &mut String, reader: &Reader, (nth, at): (i64, i64), counts: &ByAction, most: u64) {
-    let x = nth * STEP;
-    let clock = clock(reader, at);
     let total: u64 = counts.iter().sum();
-    if 0 < total {
-        let _infallible = write!(svg, "<g><title>{clock} · {total}</title>");
-        let mut ground = PLOT;
-        for (action, count) in Action::ALL.into_iter().zip(counts).filter(|(_, count)| 0 < **count)
-        {
-            let share = i64::try_from(u128::from(*count) * 84 / u128::from(most.max(1)));
-            // What happened at all is seen.
-            let height = share.unwrap_or(0).max(2).min(ground);
-            ground -= height;
-            let _infallible = write!(
-                svg,
-                "<rect class=\"act-{}\" x=\"{}\" y=\"{ground}\" width=\"{}\" height=\"{height}\"/>",
-                action.as_str(),
-                x + 4,
-                STEP - 8,
-            );
-        }
-        svg.push_str("</g>");
+    if total == 0 {
+        return;
     }
-    if nth % 4 == 3 {
+    let _infallible = write!(svg, "<g><title>{} · {total}</title>", clock(reader, at));
+    let mut ground = HEIGHT;
+    for (action, count) in Action::ALL.into_iter().zip(counts).filter(|(_, count)| 0 < **count) {
+        let share = i64::try_from(u128::from(*count) * 90 / u128::from(most.max(1)));
+        // What happened at all is seen.
+        let height = share.unwrap_or(0).max(2).min(ground);
+        ground -= height;
         let _infallible = write!(
             svg,
-            "<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{clock}</text>",
-            x + STEP / 2,
-            HEIGHT - 8,
+            "<rect class=\"act-{}\" x=\"{}\" y=\"{ground}\" width=\"{}\" height=\"{height}\"/>",
+            action.as_str(),
+            nth * STEP + 4,
+            STEP - 8,
         );
     }
+    svg.push_str("</g>");
 }

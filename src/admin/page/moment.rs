@@ -18,6 +18,12 @@ pub(super) struct Moment {
     ago: String,
 }
 
+impl Moment {
+    pub(super) fn clock(&self) -> &str {
+        &self.clock
+    }
+}
+
 impl Reader {
     pub(super) fn moment(&self, at: Timestamp) -> Moment {
         Moment {

@@ -34,9 +34,13 @@ struct Overview<'a> {
     t: &'a Words,
     tone: &'static str,
     headline: String,
+    /// What is wrong beside what the headline says.
+    beside: Vec<String>,
     figures: Vec<Figure>,
     sources: &'a str,
     chart: String,
+    chart_most: u64,
+    chart_ticks: Vec<String>,
     chart_rows: Vec<(String, [u64; Action::ALL.len()])>,
     chart_total: u64,
     /// Each action's word in the API, and on this page.
@@ -100,15 +104,28 @@ pub(super) async fn overview(
         ListQuery { order: Some(Order::Desc), limit: Some(LATEST), ..ListQuery::default() };
     let latest = admin.failure_views(&latest).await?;
     let silences = admin.silence_views().await?;
-    let (tone, headline) = verdict(&reader, &sources, &sinks);
+    let blind: Vec<&str> =
+        sources.iter().filter(|one| one.blind).map(|one| one.name.as_str()).collect();
+    let shut = sinks.iter().filter(|sink| matches!(sink.gate, "shut" | "disabled"));
+    let shut: Vec<&str> = shut.map(|sink| sink.name.as_str()).collect();
+    let troubles = Troubles {
+        blind: &blind,
+        shut: &shut,
+        dead: sinks.iter().map(|sink| sink.dead).sum(),
+        waiting: sources.iter().any(|source| source.last_poll_at.is_none()),
+    };
+    let Verdict { tone, headline, beside } = verdict(reader.words, troubles);
     let figures = figures(&reader, &sources, &sinks, desk.chart.total(reader.now));
     let overview = Overview {
         t: reader.words,
         tone,
         headline: headline.clone(),
+        beside,
         figures,
         sources: &fill("sources.html", &source_rows(&reader, sources))?,
         chart: desk.chart.draw(&reader),
+        chart_most: desk.chart.most(reader.now),
+        chart_ticks: desk.chart.ticks(&reader),
         chart_rows: desk.chart.rows(&reader),
         chart_total: desk.chart.total(reader.now),
         actions: Action::ALL.map(Action::as_str).map(|word| (word, reader.action(word))),
@@ -123,7 +140,7 @@ pub(super) async fn overview(
             "sinks.html",
             &Sinks {
                 t: reader.words,
-                rows: sinks.into_iter().map(|sink| reader.sink(sink)).collect(),
+                rows: sink_rows(&reader, sinks),
                 acts: reader.acts,
                 here: &reader.here,
             },
@@ -140,6 +157,13 @@ fn source_rows(reader: &Reader, mut sources: Vec<SourceView>) -> Sources<'static
     sources.truncate(SHOWN_MAX);
     let rows = sources.into_iter().map(|source| reader.source(source)).collect();
     Sources { t: reader.words, rows, more }
+}
+
+fn sink_rows(reader: &Reader, sinks: Vec<SinkView>) -> Vec<SinkRow> {
+    let mut rows: Vec<SinkRow> = sinks.into_iter().map(|sink| reader.sink(sink)).collect();
+    // The same.
+    rows.sort_by_key(|row| row.tone == "ok");
+    rows
 }
 
 fn silence_rows(
@@ -163,31 +187,43 @@ fn silence_rows(
     }
 }
 
-/// The one sentence, and how bad it is.
-fn verdict(reader: &Reader, sources: &[SourceView], sinks: &[SinkView]) -> (&'static str, String) {
-    let words = reader.words;
-    let blind: Vec<&SourceView> = sources.iter().filter(|source| source.blind).collect();
-    let waiting = sources.iter().filter(|source| source.last_poll_at.is_none()).count();
-    let shut: Vec<&SinkView> =
-        sinks.iter().filter(|sink| matches!(sink.gate, "shut" | "disabled")).collect();
-    let dead: u64 = sinks.iter().map(|sink| sink.dead).sum();
-    if 0 < waiting && blind.is_empty() {
-        return ("warn", words.get("verdict_waiting").to_owned());
-    }
-    match (blind.as_slice(), shut.as_slice()) {
-        ([one], _) => ("bad", words.with("verdict_blind_one", &[("name", &one.name)])),
-        ([_, ..], _) => {
-            let count = blind.len().to_string();
-            ("bad", words.with("verdict_blind", &[("n", &count)]))
-        }
-        ([], [one]) => ("bad", words.with("verdict_shut_one", &[("name", &one.name)])),
-        ([], [_, ..]) => {
-            let count = shut.len().to_string();
-            ("bad", words.with("verdict_shut", &[("n", &count)]))
-        }
-        ([], []) if 0 < dead => ("warn", words.with("verdict_dead", &[("n", &dead.to_string())])),
-        ([], []) => ("ok", words.get("verdict_well").to_owned()),
-    }
+/// How things stand.
+#[derive(Debug, Eq, PartialEq)]
+struct Verdict {
+    /// How bad it is.
+    tone: &'static str,
+    /// The one sentence: the worst.
+    headline: String,
+    /// What else is wrong.
+    beside: Vec<String>,
+}
+
+/// What a verdict goes by.
+#[derive(Clone, Copy, Default)]
+struct Troubles<'a> {
+    blind: &'a [&'a str],
+    shut: &'a [&'a str],
+    dead: u64,
+    waiting: bool,
+}
+
+fn verdict(words: &Words, troubles: Troubles<'_>) -> Verdict {
+    let Troubles { blind, shut, dead, waiting } = troubles;
+    let about = |key: &str, names: &[&str]| match names {
+        [] => None,
+        [one] => Some(words.with(&format!("{key}_one"), &[("name", one)])),
+        _ => Some(words.with(key, &[("n", &names.len().to_string())])),
+    };
+    let found = [
+        about("verdict_blind", blind).map(|said| ("bad", said)),
+        about("verdict_shut", shut).map(|said| ("bad", said)),
+        (0 < dead).then(|| ("warn", words.with("verdict_dead", &[("n", &dead.to_string())]))),
+        waiting.then(|| ("warn", words.get("verdict_waiting").to_owned())),
+    ];
+    let mut found = found.into_iter().flatten();
+    let (tone, headline) =
+        found.next().unwrap_or_else(|| ("ok", words.get("verdict_well").to_owned()));
+    Verdict { tone, headline, beside: found.map(|(_, said)| said).collect() }
 }
 
 fn figures(reader: &Reader, sources: &[SourceView], sinks: &[SinkView], day: u64) -> Vec<Figure> {
@@ -234,4 +270,40 @@ fn figures(reader: &Reader, sources: &[SourceView], sinks: &[SinkView], day: u64
             "/deliveries?state=dead",
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::Language;
+
+    #[test]
+    fn the_worst_is_the_headline_and_nothing_is_left_out() {
+        let check = |troubles: Troubles<'_>, tone: &str, expected: &[&str]| {
+            let made = verdict(Words::of(Language::English), troubles);
+            let said = [vec![made.headline], made.beside].concat();
+            assert_eq!(
+                (made.tone, said),
+                (tone, expected.iter().map(|one| (*one).to_owned()).collect())
+            );
+        };
+        let well = Troubles::default();
+        check(well, "ok", &["Every list is seen, and everybody is told."]);
+        check(Troubles { waiting: true, ..well }, "warn", &["Waiting for the first poll."]);
+        check(Troubles { dead: 2, ..well }, "warn", &["Notices were given up: 2."]);
+        check(
+            Troubles { blind: &["a"], shut: &["chat", "mail"], dead: 1, waiting: false },
+            "bad",
+            &[
+                "Blind: a is not seen.",
+                "2 sinks do not take their notices.",
+                "Notices were given up: 1.",
+            ],
+        );
+        check(
+            Troubles { shut: &["chat"], waiting: true, ..well },
+            "bad",
+            &["chat does not take its notices.", "Waiting for the first poll."],
+        );
+    }
 }

@@ -75,7 +75,10 @@ pub(super) struct DeliveryRow {
     source: Option<String>,
     state: &'static str,
     text: String,
+    /// When it was opened.
     at: Moment,
+    /// When it is tried next, or when it was done.
+    next: Option<String>,
     /// How many it speaks for; `None` if it is about no failure, or about the one in `first`.
     total: Option<String>,
     first: Option<u64>,
@@ -92,7 +95,7 @@ pub(super) struct DeliveryRow {
 pub(super) struct SinkRow {
     name: String,
     configured: bool,
-    tone: &'static str,
+    pub(super) tone: &'static str,
     state: String,
     pending: u64,
     held: u64,
@@ -218,7 +221,14 @@ impl Reader {
         };
         let first = delivery.failures.first().copied().filter(|_| delivery.total == 1);
         let hold = delivery.hold.as_ref().map(|by| self.wording().hold(by));
-        let at = delivery.due_at.or(delivery.settled_at).unwrap_or(delivery.created_at);
+        // What is due already waits for its turn, or for its sink.
+        let next = delivery.due_at.filter(|due| self.now < *due).map(|due| self.moment(due));
+        let next = next.map(|due| self.words.with("next_try", &[("time", due.clock())]));
+        let opened = self.moment(delivery.created_at);
+        // What is held is not done, and what was done at once needs no second time.
+        let settled = delivery.settled_at.filter(|_| delivery.state != "held");
+        let settled = settled.map(|at| self.moment(at)).filter(|at| at.clock() != opened.clock());
+        let settled = settled.map(|at| self.words.with("settled", &[("time", at.clock())]));
         DeliveryRow {
             id: delivery.id,
             kind: self.wording().kind(delivery.kind),
@@ -226,7 +236,8 @@ impl Reader {
             source: delivery.source,
             state: delivery.state,
             text: self.words.state(delivery.state).to_owned(),
-            at: self.moment(at),
+            at: opened,
+            next: next.or(settled),
             total: some("n_failures", delivery.total).filter(|_| first.is_none()),
             first_text: first.map(|id| self.words.with("one_failure", &[("n", &id.to_string())])),
             first,

@@ -46,6 +46,8 @@ struct FailuresPage<'a> {
     states: Vec<Choice>,
     server: String,
     text: String,
+    /// Whose failures these are, if they are one delivery's.
+    of_delivery: Option<String>,
     filtered: bool,
     rows: &'a str,
     empty: bool,
@@ -131,6 +133,8 @@ pub(super) async fn failures(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let reader = desk.reader(visitor, &headers, &uri);
+    let delivery = given(&uri, "delivery").map(|id| id.parse::<u64>());
+    let delivery = delivery.transpose().map_err(|_| Problem::invalid("delivery is a number"))?;
     let query = ListQuery {
         source: given(&uri, "source"),
         state: given(&uri, "state"),
@@ -138,20 +142,25 @@ pub(super) async fn failures(
         server: given(&uri, "server"),
         text: given(&uri, "text"),
         cursor: given(&uri, "cursor"),
-        order: Some(Order::Desc),
+        // Those of one delivery come in the order in which it names them.
+        order: delivery.is_none().then_some(Order::Desc),
+        delivery,
         limit: Some(ROWS),
         ..ListQuery::default()
     };
     let found = desk.admin.failure_views(&query).await?;
     let words = reader.words;
+    let of_delivery = delivery.map(|id| words.with("of_delivery", &[("n", &id.to_string())]));
     let names = desk.admin.worker.sources.iter().map(|one| one.source.info().name.as_str());
     let rows: Vec<FailureRow> = found.items.into_iter().map(|one| reader.failure(one)).collect();
     let empty = rows.is_empty();
     let filtered = [&query.source, &query.state, &query.action, &query.server, &query.text]
         .into_iter()
-        .any(Option::is_some);
+        .any(Option::is_some)
+        || delivery.is_some();
     let page = FailuresPage {
         t: words,
+        of_delivery,
         sources: choices(names.map(|name| (name, name)), query.source.as_deref()),
         actions: choices(
             Action::ALL.map(Action::as_str).into_iter().map(|word| (word, reader.action(word))),

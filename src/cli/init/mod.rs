@@ -18,7 +18,7 @@ use crate::{
     config::{Config, ConfigError},
     exit::Exit,
     http::Chain,
-    options,
+    options, source,
     store::{self, Store},
     worker::Worker,
 };
@@ -35,6 +35,11 @@ use form::Form;
 use place::Place;
 use terminal::Terminal;
 
+/// Said before the first question.
+const INTRODUCTION: &str = "This asks for one source, a list to watch, and one sink, a place to \
+    tell, and tries both.\nEnter takes what stands in [brackets]. Ctrl-C ends it; nothing is \
+    written before the end.\n";
+
 /// `init`.
 #[derive(Clone, Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -45,7 +50,7 @@ pub(super) struct Args {
     /// The project's id in that region; short for `--set source.project_id=…`
     #[arg(long, value_name = "ID")]
     project_id: Option<String>,
-    /// The kind of the source
+    /// The kind of the source; without questions `kps`
     #[arg(long, value_name = "KIND", value_parser = form::source_kinds())]
     source: Option<String>,
     /// How to log in to the cloud: the kind of the source's `auth`
@@ -187,10 +192,16 @@ async fn fill(
 ) -> Result<Draft, InitError> {
     let mut missing = Vec::new();
     let sources = form::source_kinds();
+    out::note_if(terminal.asks(), INTRODUCTION);
     let kind = match (&args.source, sources.as_slice()) {
         (Some(kind), _) => kind.clone(),
-        (None, [only]) => (*only).to_owned(),
-        (None, known) => terminal.choose("source", known, answers.kind("source")).await?,
+        (None, [first, ..]) if !terminal.asks() => (*first).to_owned(),
+        (None, known) => {
+            for kind in source::KINDS {
+                out::note(&format!("  {}: {}", kind.name, kind.summary));
+            }
+            terminal.choose("source", known, answers.kind("source")).await?
+        }
     };
     let source = Form::source(&kind);
     answers.set_kind("source", &kind);
@@ -243,6 +254,10 @@ async fn settle(
         if !terminal.asks() {
             return Err(InitError::Failed(exit));
         }
+        out::note(
+            "  again: try both again · change: answer anew · write: write it as it is · quit: \
+             write nothing",
+        );
         match terminal.choose("next", &["again", "change", "write", "quit"], None).await?.as_str() {
             "again" => {}
             "change" => return Ok(Next::Again),

@@ -1,9 +1,9 @@
 //! Where the config, its secrets and the unit's drop-in go, and how they are written.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, OpenOptions, Permissions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -81,24 +81,26 @@ impl Place {
     ///
     /// [`InitError::Write`].
     pub(super) fn write(&self, draft: &Draft) -> Result<(), InitError> {
+        // The user of the service is another one: what it reads is open to it whatever our umask.
+        let exact = self.units.is_some();
         if let Some(folder) = self.config.parent() {
-            make(folder, 0o755)?;
+            make(folder, 0o755, exact)?;
         }
         if !draft.secrets.is_empty() {
-            make(&self.secrets, 0o700)?;
+            make(&self.secrets, 0o700, false)?;
         }
         for (file, secret) in &draft.secrets {
-            put(&self.secrets.join(file), secret.expose(), 0o600)?;
+            put(&self.secrets.join(file), secret.expose(), 0o600, false)?;
         }
         if let Some(units) = &self.units {
             let drop_in = units.join(DROP_IN);
-            make(drop_in.parent().unwrap_or(units), 0o755)?;
+            make(drop_in.parent().unwrap_or(units), 0o755, exact)?;
             if let Some(unit) = Self::unit(units) {
-                put(&units.join("taskbell.service"), &unit, 0o644)?;
+                put(&units.join("taskbell.service"), &unit, 0o644, exact)?;
             }
-            put(&drop_in, &self.drop_in(draft), 0o644)?;
+            put(&drop_in, &self.drop_in(draft), 0o644, exact)?;
         }
-        put(&self.config, &draft.for_file(self), 0o644)
+        put(&self.config, &draft.for_file(self), 0o644, exact)
     }
 
     /// The unit, if no package brought one.
@@ -162,14 +164,20 @@ impl Place {
     }
 }
 
-fn make(folder: &Path, mode: u32) -> Result<(), InitError> {
-    let result = fs::DirBuilder::new().recursive(true).mode(mode).create(folder);
+/// Makes a folder, less what the umask takes unless its mode is to be `exact`. One that is there
+/// stays as it is.
+fn make(folder: &Path, mode: u32, exact: bool) -> Result<(), InitError> {
+    let there = folder.exists();
+    let mut result = fs::DirBuilder::new().recursive(true).mode(mode).create(folder);
+    if exact && !there {
+        result = result.and_then(|()| fs::set_permissions(folder, Permissions::from_mode(mode)));
+    }
     result.map_err(|cause| InitError::Write { path: folder.to_owned(), cause })
 }
 
 /// Puts a whole file in the place of what was there. Nobody sees a part of it, and nobody but its
 /// readers by `mode` sees it at any time.
-fn put(path: &Path, text: &str, mode: u32) -> Result<(), InitError> {
+fn put(path: &Path, text: &str, mode: u32, exact: bool) -> Result<(), InitError> {
     let failed = |cause: io::Error| InitError::Write { path: path.to_owned(), cause };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
@@ -180,6 +188,9 @@ fn put(path: &Path, text: &str, mode: u32) -> Result<(), InitError> {
     }
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).map_err(failed)?;
+    if exact {
+        file.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
+    }
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     fs::rename(&new, path).map_err(failed)
 }

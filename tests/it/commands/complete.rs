@@ -1,6 +1,6 @@
 //! What a shell is offered: names always, ids while a daemon runs, and never an error.
 
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
 use super::desk::Desk;
 
@@ -31,8 +31,34 @@ async fn shells_are_offered_names_and_the_ids_of_a_daemon(desk: Desk) {
     assert!(offered(&desk, &absent).await.is_empty());
 }
 
+/// zsh finds an installed script by its folder, and runs it at the first completion of a session.
+async fn the_first_completion_of_zsh_is_answered(desk: Desk) {
+    let folder = tempfile::tempdir().unwrap();
+    let script = desk.ok(&["completions", "zsh"]).await;
+    fs::write(folder.path().join("_taskbell"), script).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_taskbell")).parent().unwrap();
+    let path = taskbell::options::env("PATH").unwrap_or_default();
+    let mut zsh = Command::new("zsh");
+    zsh.args([
+        "-fc",
+        "fpath=($1 $fpath); compdef() { :; }; _describe() { print -rl -- $other; }; \
+         autoload -U _taskbell; words=(taskbell sink test \"\"); CURRENT=4; _taskbell",
+        "zsh",
+    ]);
+    zsh.arg(folder.path()).env("TASKBELL_CONFIG", desk.stage.config());
+    zsh.env("PATH", format!("{}:{path}", program.display()));
+    match tokio::task::spawn_blocking(move || zsh.output()).await.unwrap() {
+        Err(_) => println!("zsh is not installed: its completion was not tried"),
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(text.lines().any(|line| line.starts_with("chat:")), "{output:?}");
+        }
+    }
+}
+
 mod tests {
     super::super::with_and_without_a_daemon! {
         shells_are_offered_names_and_the_ids_of_a_daemon
+        the_first_completion_of_zsh_is_answered
     }
 }

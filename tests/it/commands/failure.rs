@@ -39,6 +39,46 @@ async fn a_failure_is_looked_after_and_given_back(desk: Desk) {
     }
 }
 
+async fn a_list_is_narrowed_by_the_conditions_of_routes(desk: Desk) {
+    let named = async |matchers: &[&str]| -> Vec<String> {
+        let rows = desk.json(&[&["failure", "list"], matchers].concat()).await;
+        let name = |row: &serde_json::Value| row["server"]["name"].as_str().unwrap().to_owned();
+        rows.as_array().unwrap().iter().map(name).collect()
+    };
+    let all = named(&[]).await;
+    let first = all[0].clone();
+    let only = format!("server_name = \"{first}\"");
+    assert_eq!(
+        named(&[&only]).await,
+        all.iter().filter(|one| **one == first).cloned().collect::<Vec<_>>()
+    );
+    assert_eq!(named(&[&only, "source = cloud", "action =~ \".*\""]).await, named(&[&only]).await);
+    assert_eq!(named(&["source = cloud", "source = other"]).await, Vec::<String>::new());
+    let but = format!("server_name != \"{first}\"");
+    assert_eq!(named(&[&only]).await.len() + named(&[&but, "--newest"]).await.len(), all.len());
+    let said = desk.refused(1, &["failure", "list", "serverr = x"]).await;
+    assert!(said.contains("did you mean `server_name`?"), "{said}");
+    let said = desk.refused(1, &["failure", "list", &only, "--delivery", "1"]).await;
+    assert!(said.contains("does not take `match`"), "{said}");
+}
+
+async fn a_list_that_is_cut_says_how_it_goes_on(desk: Desk) {
+    let ids = async |more: &[&str]| -> Vec<u64> {
+        let rows = desk.json(&[&["failure", "list"], more].concat()).await;
+        rows.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
+    };
+    let all = ids(&[]).await;
+    let newest: Vec<u64> = all.iter().rev().copied().collect();
+    assert_eq!(ids(&["--newest"]).await, newest);
+    assert_eq!(ids(&["--newest", "--limit", "2"]).await, newest[..2]);
+    let output = desk.stage.run(&["failure", "list", "--limit", "2"]).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    let on = format!("`--after {}` shows what follows", all[1]);
+    assert!(said.starts_with("as many as `--limit` says, 2; ") && said.contains(&on), "{said}");
+    let output = desk.stage.run(&["failure", "list"]).await;
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
 async fn a_failure_is_explained_to_the_end(desk: Desk) {
     let told = desk.ok(&["failure", "explain", &desk.told]).await;
     for part in ["failed, by the cloud's clock", "recorded by a poll of cloud (new, generation 1)"]
@@ -68,6 +108,8 @@ async fn a_failure_is_explained_to_the_end(desk: Desk) {
 mod tests {
     super::super::with_and_without_a_daemon! {
         a_failure_is_looked_after_and_given_back
+        a_list_is_narrowed_by_the_conditions_of_routes
+        a_list_that_is_cut_says_how_it_goes_on
         a_failure_is_explained_to_the_end
     }
 }

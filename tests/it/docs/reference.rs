@@ -17,7 +17,7 @@ const WIDTH: usize = 100;
 /// The heading of what every command takes.
 const EVERY: &str = "\nOptions of every command:";
 
-const MADE: &str =
+pub(super) const MADE: &str =
     "<!-- Made from the code by a test; BLESS=1 cargo test docs rewrites it. -->\n\n";
 
 /// The name and the text of each page.
