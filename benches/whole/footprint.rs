@@ -114,7 +114,8 @@ impl History {
         Self { store, clock, rules, dispatcher }
     }
 
-    /// One day: yesterday's failures clear, today's are told.
+    /// One day: yesterday's failures clear, today's are told. Without a `retention` nothing is forgotten,
+    /// copied or written anew.
     pub(crate) async fn live(&mut self, day: usize, retention: Option<Duration>) {
         let Self { store, clock, rules, dispatcher, .. } = self;
         let source = rules.sources.keys().next().unwrap().clone();
@@ -148,10 +149,12 @@ impl History {
                 store.settle(settled).await.unwrap();
             }
         }
-        if let Some(retention) = retention {
-            for _ in 0..SWEEPS {
-                store.sweep(now.checked_sub(retention).unwrap()).await.unwrap();
-            }
+        let Some(retention) = retention else {
+            clock.0.fetch_add(DAY_MS, Ordering::SeqCst);
+            return;
+        };
+        for _ in 0..SWEEPS {
+            store.sweep(now.checked_sub(retention).unwrap()).await.unwrap();
         }
         // Four times a day, as by default; all that a day brings came before the first of them.
         for _ in 0..4 {
