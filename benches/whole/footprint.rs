@@ -114,6 +114,11 @@ impl History {
         Self { store, clock, rules, dispatcher }
     }
 
+    /// Writes the files anew, as upkeep does once they are mostly garbage.
+    pub(crate) async fn compact(&self) {
+        self.store.compact().await.unwrap();
+    }
+
     /// One day: yesterday's failures clear, today's are told. Without a `retention` nothing is forgotten,
     /// copied or written anew.
     pub(crate) async fn live(&mut self, day: usize, retention: Option<Duration>) {

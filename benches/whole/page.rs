@@ -47,6 +47,7 @@ impl Served {
         for day in 0..days {
             history.live(day, None).await;
         }
+        history.compact().await;
         drop(history);
         let url = format!("http://127.0.0.1:{port}");
         let client = bare::client();
