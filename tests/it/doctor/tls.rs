@@ -2,13 +2,16 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use jiff::{Timestamp, ToSpan as _};
+use jiff::ToSpan as _;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::Value;
-use taskbell::{clock::SystemClock, receiver::WebhookReceiver};
+use taskbell::{
+    clock::{Clock as _, SystemClock},
+    receiver::WebhookReceiver,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -22,7 +25,7 @@ pub(super) fn params(host: &str, common_name: &str, days: (i64, i64)) -> Certifi
     let mut params = CertificateParams::new([host.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, common_name);
     let day = |days: i64| {
-        let at = Timestamp::now() + (days * 24).hours();
+        let at = SystemClock.now() + (days * 24).hours();
         let at = jiff::tz::TimeZone::UTC.to_datetime(at);
         let (month, day) = (at.month().unsigned_abs(), at.day().unsigned_abs());
         date_time_ymd(at.year().into(), month, day)
