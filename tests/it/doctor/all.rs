@@ -1,6 +1,6 @@
 //! One set-up in which everything is wrong that can be.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use rcgen::KeyPair;
 use serde_json::Value;
@@ -62,7 +62,9 @@ const GOOD: &str =
     "{ kind = 'aksk', access_key = 'GOODKEY0000000000000', secret_key = 'good-secret' }";
 
 /// Name, what else its table says, the step that fails, and its class.
-fn sources(cloud: &str) -> Vec<(&'static str, String, &'static str, &'static str)> {
+type Planted = (&'static str, String, &'static str, &'static str);
+
+fn sources(cloud: &str) -> Vec<Planted> {
     let at = |project: u32, auth: &str| {
         format!("endpoint = '{cloud}'\nproject_id = '{project:032}'\nauth = {auth}")
     };
@@ -98,56 +100,71 @@ fn sources(cloud: &str) -> Vec<(&'static str, String, &'static str, &'static str
     ]
 }
 
+/// Six sinks, of which none takes anything.
+fn sinks(folder: &Path, expired: u16, mail: u16) -> Vec<(&'static str, String)> {
+    let folder = folder.display();
+    let starttls = format!("kind = 'email'\nsmtp = 'smtp+starttls://localhost:{mail}'");
+    vec![
+        ("away", "kind = 'webhook'\nurl = 'http://127.0.0.1:9/'".to_owned()),
+        ("ended-too", format!("kind = 'webhook'\nurl = 'https://localhost:{expired}/'")),
+        ("clear", starttls + "\nfrom = 'a@example.com'\nto = ['b@example.com']"),
+        ("no-folder", format!("kind = 'file'\npath = '{folder}/none/out'")),
+        ("no-program", format!("kind = 'exec'\ncommand = ['{folder}/program']")),
+        ("no-syslog", "kind = 'syslog'\naddress = 'tcp://127.0.0.1:9'".to_owned()),
+    ]
+}
+
+fn config(folder: &Path, sources: &[Planted], sinks: &[(&'static str, String)]) -> String {
+    let mut text = format!("[status]\nlisten = ''\n[store]\npath = '{}/open'\n", folder.display());
+    for (name, rest, ..) in sources {
+        writeln!(text, "[[source]]\nname = '{name}'\nkind = 'kps'\n{rest}").unwrap();
+    }
+    for (name, rest) in sinks {
+        writeln!(text, "[[sink]]\nname = '{name}'\n{rest}").unwrap();
+    }
+    let names: Vec<&str> = sinks.iter().map(|(name, _)| *name).collect();
+    text + &format!("[[route]]\nto = {names:?}\n")
+}
+
+/// What a doctor found.
+struct Found(Vec<Value>);
+
+impl Found {
+    fn line(&self, what: &str, name: &str, step: &str) -> &Value {
+        let one =
+            |line: &&Value| line["what"] == what && line["name"] == name && line["step"] == step;
+        let found = self.0.iter().find(one);
+        found.unwrap_or_else(|| panic!("no {what} {name} {step}: {:#?}", self.0))
+    }
+
+    #[track_caller]
+    fn says(&self, (what, name, step): (&str, &str, &str), verdict: &str, words: &str) {
+        let line = self.line(what, name, step);
+        assert_eq!(line["verdict"], verdict, "{line}");
+        assert!(line["detail"].as_str().unwrap().contains(words), "{words}: {line}");
+        assert!(!line["advice"].as_str().unwrap().is_empty(), "{line}");
+    }
+}
+
 #[tokio::test]
 async fn a_doctor_names_each_of_all_faults_at_once() {
     let stage = Stage::of(Scenario::parse(CLOUD).unwrap(), "", "").await;
-    let expired = tls::receiver(|key: &KeyPair| {
-        tls::params("localhost", "expired", (-10, -3)).self_signed(key)
-    })
-    .await;
-    let expired = expired.address().port();
+    let ended = |key: &KeyPair| tls::params("localhost", "expired", (-10, -3)).self_signed(key);
+    let expired = tls::receiver(ended).await;
+    let port = expired.address().port();
     // It offers no STARTTLS.
     let mail = SmtpReceiver::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let mail = mail.address().port();
     let folder = stage.config().parent().unwrap().to_owned();
-    let shown = folder.display();
     fs::create_dir(folder.join("open")).unwrap();
     fs::set_permissions(folder.join("open"), fs::Permissions::from_mode(0o777)).unwrap();
     // What a store would be known by.
     fs::write(folder.join("open/lock"), "").unwrap();
     fs::write(folder.join("program"), "").unwrap();
-
-    let mut all = sources(&stage.cloud.url());
-    let endpoint = format!("https://localhost:{expired}");
-    let ended = format!("endpoint = '{endpoint}'\nproject_id = '1'\nauth = {GOOD}");
-    all.push(("ended", ended, "reach", "tls"));
-    let sinks = [
-        ("away", "kind = 'webhook'\nurl = 'http://127.0.0.1:9/'".to_owned()),
-        ("ended-too", format!("kind = 'webhook'\nurl = 'https://localhost:{expired}/'")),
-        (
-            "clear",
-            format!(
-                "kind = 'email'\nsmtp = 'smtp+starttls://localhost:{mail}'\nfrom = 'a@example.com'\n\
-             to = ['b@example.com']"
-            ),
-        ),
-        ("no-folder", format!("kind = 'file'\npath = '{shown}/none/out'")),
-        ("no-program", format!("kind = 'exec'\ncommand = ['{shown}/program']")),
-        ("no-syslog", "kind = 'syslog'\naddress = 'tcp://127.0.0.1:9'".to_owned()),
-    ];
-    let tables = |what, all: Vec<(&str, String)>| -> String {
-        all.into_iter()
-            .map(|(name, rest)| format!("[[{what}]]\nname = '{name}'\n{rest}\n"))
-            .collect()
-    };
-    let kps = all.iter().map(|(name, rest, ..)| (*name, format!("kind = 'kps'\n{rest}"))).collect();
-    let names: Vec<&str> = sinks.iter().map(|(name, _)| *name).collect();
-    let text = format!(
-        "[store]\npath = '{shown}/open'\n{}{}[[route]]\nto = {names:?}\n[status]\nlisten = ''\n",
-        tables("source", kps),
-        tables("sink", sinks.to_vec()),
-    );
-    fs::write(stage.config(), text).unwrap();
+    let mut sources = sources(&stage.cloud.url());
+    let ended = format!("endpoint = 'https://localhost:{port}'\nproject_id = '1'\nauth = {GOOD}");
+    sources.push(("ended", ended, "reach", "tls"));
+    let sinks = sinks(&folder, port, mail.address().port());
+    fs::write(stage.config(), config(&folder, &sources, &sinks)).unwrap();
 
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -n 80; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_taskbell"), "-c"]);
@@ -155,45 +172,28 @@ async fn a_doctor_names_each_of_all_faults_at_once() {
     command.env("TASKBELL_CLOCK_SHIFT", "120000");
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert_eq!(output.status.code(), Some(74), "the store is the most serious: {output:?}");
-    let (found, _) = lines(&output);
-    let find = |what: &str, name: &str, step: &str| -> &Value {
-        let one = |line: &&Value| {
-            line["what"] == what
-                && line["name"] == name
-                && (step.is_empty() || line["step"] == step)
-        };
-        found.iter().find(one).unwrap_or_else(|| panic!("no {what} {name} {step}: {found:#?}"))
-    };
-    for (name, _, step, class) in &all {
-        let line = find("source", name, step);
-        assert_eq!(
-            (&line["verdict"], &line["class"]),
-            (&"failed".into(), &(*class).into()),
-            "{line}"
-        );
-        assert!(!line["advice"].as_str().unwrap().is_empty(), "{line}");
+    let found = Found(lines(&output).0);
+    for (name, _, step, class) in &sources {
+        found.says(("source", name, step), "failed", "");
+        assert_eq!(found.line("source", name, step)["class"], *class, "{name}");
     }
-    for (name, words) in [
-        ("portal", "it is a web page"),
-        ("old-token", "the token has expired"),
-        ("wrong-project", "but the project of region cn-north-4 is 0000"),
-        ("frozen", "the account is frozen"),
-        ("wrong-agency", "Agent Operator"),
+    for (name, step, words) in [
+        ("portal", "list", "it is a web page"),
+        ("old-token", "list", "the token has expired"),
+        ("wrong-project", "list", "but the project of region cn-north-4 is 0000"),
+        ("frozen", "list", "the account is frozen"),
+        ("wrong-agency", "identity", "Agent Operator"),
     ] {
-        let of = |line: &&Value| line["name"] == name && line["verdict"] == "failed";
-        let line = found.iter().find(of).unwrap();
-        assert!(line["detail"].as_str().unwrap().contains(words), "{line}");
+        found.says(("source", name, step), "failed", words);
     }
-    let region = find("source", "wrong-region", "region");
-    assert!(region["detail"].as_str().unwrap().contains("did you mean cn-north-4?"), "{region}");
-    for name in names {
-        assert_eq!(find("sink", name, "reach")["verdict"], "failed", "{found:#?}");
+    for (name, _) in &sinks {
+        found.says(("sink", name, "reach"), "failed", "");
     }
-    let chain = find("tls", "localhost", "chain");
-    assert!(chain["detail"].as_str().unwrap().contains("CN=expired has ended"), "{chain}");
-    assert_eq!(find("store", "", "folder")["verdict"], "failed");
-    assert_eq!(find("host", "", "limits")["verdict"], "warning");
-    assert_eq!(find("source", "frozen", "clock")["verdict"], "warning");
+    found.says(("source", "wrong-region", "region"), "warning", "did you mean cn-north-4?");
+    found.says(("source", "frozen", "clock"), "warning", "2m ahead of the cloud's");
+    found.says(("tls", "localhost", "chain"), "failed", "CN=expired has ended");
+    found.says(("store", "", "folder"), "failed", "others on this host can look into");
+    found.says(("host", "", "limits"), "warning", "80 open files are allowed");
     let shown = String::from_utf8_lossy(&output.stdout);
     for secret in ["good-secret", "b4d", "shy-secret"] {
         assert!(!shown.contains(secret), "{secret}: {shown}");

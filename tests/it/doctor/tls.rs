@@ -1,14 +1,22 @@
 //! The certificates of the hosts that a doctor looks at, bad ones among them.
 
-use std::{path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use jiff::{Timestamp, ToSpan as _};
+use jiff::ToSpan as _;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::Value;
-use taskbell::{clock::SystemClock, receiver::WebhookReceiver};
+use taskbell::{
+    clock::{Clock as _, SystemClock},
+    receiver::WebhookReceiver,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 
 use super::{Stage, edit, line, lines};
 
@@ -17,7 +25,7 @@ pub(super) fn params(host: &str, common_name: &str, days: (i64, i64)) -> Certifi
     let mut params = CertificateParams::new([host.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, common_name);
     let day = |days: i64| {
-        let at = Timestamp::now() + (days * 24).hours();
+        let at = SystemClock.now() + (days * 24).hours();
         let at = jiff::tz::TimeZone::UTC.to_datetime(at);
         let (month, day) = (at.month().unsigned_abs(), at.day().unsigned_abs());
         date_time_ymd(at.year().into(), month, day)
@@ -140,4 +148,53 @@ async fn the_certificate_of_a_cloud_that_is_refused_is_shown_too() {
     let reach = line(&found, "source", "reach");
     assert_eq!((&reach["verdict"], &reach["class"]), (&"failed".into(), &"tls".into()), "{reach}");
     assert_eq!(line(&found, "tls", "chain")["chain"][0]["subject"], "CN=cloud");
+}
+
+/// A proxy that leads to `to`, whatever it is asked for.
+async fn proxy(to: SocketAddr) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.unwrap());
+            }
+            assert!(head.starts_with(b"CONNECT hook.invalid:443 "), "{head:?}");
+            client.write_all(b"HTTP/1.1 200 ok\r\n\r\n").await.unwrap();
+            let mut server = TcpStream::connect(to).await.unwrap();
+            // Whoever only looks hangs up.
+            drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+        }
+    });
+    (address, tasks)
+}
+
+#[tokio::test]
+async fn a_sink_behind_a_proxy_is_looked_at_through_it_and_told_nothing() {
+    let mut pem = String::new();
+    let hook = receiver(|key| {
+        let signed = params("hook.invalid", "hook", (-10, 365)).self_signed(key)?;
+        pem = signed.pem();
+        Ok(signed)
+    })
+    .await;
+    let (proxy, _tasks) = proxy(hook.address()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, pem).unwrap();
+    let stage = Stage::new("").await;
+    let sink = sink("hook", "hook.invalid", 443, Some(&ca_file));
+    edit(&stage, "[[route]]", &format!("{sink}[[route]]"));
+    let mut command = stage.command(&["doctor", "-o", "json"]);
+    command.env("HTTPS_PROXY", format!("http://{proxy}"));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let (found, _) = lines(&output);
+    let reached = found.iter().find(|line| line["name"] == "hook").unwrap();
+    assert_eq!(reached["verdict"], "ok", "{reached}");
+    let chain = line(&found, "tls", "chain");
+    assert_eq!((&chain["name"], &chain["verdict"]), (&"hook.invalid".into(), &"ok".into()));
+    assert!(hook.received().is_empty());
 }
