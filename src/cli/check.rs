@@ -33,7 +33,9 @@ pub(super) async fn run(config: &Config, args: &Args, output: Output) -> Exit {
         Ok(store) => Arc::new(store),
         Err(error) => return out::fail(&error, None, Exit::Failed),
     };
-    let worker = match app::worker(config, store, &app::by_hand()) {
+    let worker = match app::worker(config, store, &app::by_hand())
+        .and_then(|worker| config.check_status().map(|()| worker))
+    {
         Ok(worker) => worker,
         Err(error) => return out::fail(&error, None, Exit::ConfigInvalid),
     };

@@ -112,7 +112,7 @@ pub(super) enum DeliveryCommand {
 /// `failure list`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct FailureListArgs {
-    /// Only where all of these conditions hold, such as 'server_name =~ "web-.*"'
+    /// Only where all of these conditions hold, such as `server_name =~ "web-.*"`
     #[arg(value_name = "MATCHER")]
     matchers: Vec<String>,
     /// Only in this state

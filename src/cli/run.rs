@@ -212,8 +212,8 @@ fn reload(worker: &Worker, config: &Config, path: Option<&Path>) -> Option<Confi
         error!(error = %Chain(&error), "the new config is not usable; the old one stays");
         return None;
     }
-    if let Some(Err(error)) = next.status.as_ref().map(crate::config::Status::token) {
-        error!(error = %format!("status.{error}"), "the new config is not usable; the old one stays");
+    if let Err(error) = next.check_status() {
+        error!(error = %Chain(&error), "the new config is not usable; the old one stays");
         return None;
     }
     if next.store.path != config.store.path {

@@ -358,6 +358,19 @@ impl Config {
         })
     }
 
+    /// Reads the token of the status page, to know that it can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Invalid`] with what is wrong with it.
+    pub fn check_status(&self) -> Result<(), ConfigError> {
+        let token = self.status.as_ref().map_or(Ok(None), Status::token);
+        token.map(drop).map_err(|error| {
+            let (path, problem) = check::in_table("status", &error);
+            ConfigError::Invalid(vec![self.places.problem(&path, &problem)])
+        })
+    }
+
     /// Where the signs of life of each source go, in the order of the file. Reads secrets and does
     /// no other I/O.
     ///

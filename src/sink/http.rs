@@ -211,7 +211,12 @@ impl Endpoint {
     ///
     /// What is wrong with the URL, in words that do not repeat it.
     fn new(url: &Secret, clients: Clients, secrets: Redactor) -> Result<Self, String> {
-        let url = Url::parse(url.expose()).map_err(|error| format!("is not a URL: {error}"))?;
+        let url = Url::parse(url.expose()).map_err(|error| match error {
+            url::ParseError::RelativeUrlWithoutBase => {
+                "is not a URL: it does not begin with https:// or http://".to_owned()
+            }
+            error => format!("is not a URL: {error}"),
+        })?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err("must begin with https:// or http://".to_owned());
         }

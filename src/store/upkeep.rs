@@ -164,7 +164,7 @@ impl Engine {
             owed.extend(one.failures.iter().map(|id| id.0));
         })?;
         seen.deliveries = open + read_pages(&kv, &told(), &mut seen, |_| {})?;
-        let mut names = vec![("deliveries that are not done".to_owned(), owed)];
+        let mut references = vec![("deliveries that are not done".to_owned(), owed)];
         for (name, state) in &self.sources {
             let mut named = BTreeSet::new();
             let standing = read_pages(&kv, &roster(state.number), &mut seen, |entry| {
@@ -176,10 +176,10 @@ impl Engine {
                     "source {name} counts {counted} failures that stand, and has {standing}"
                 ));
             }
-            names.push((format!("the roster of source {name}"), named));
+            references.push((format!("the roster of source {name}"), named));
         }
         drop(work);
-        look_up(&mut *self.kv, &names, &meter, &mut seen)?;
+        look_up(&mut *self.kv, &references, &meter, &mut seen)?;
         Ok(seen)
     }
 }
@@ -228,15 +228,15 @@ fn read_pages<T: Record>(
 /// Finds out whether the failures are there that something names.
 fn look_up(
     kv: &mut dyn Kv,
-    names: &[(String, BTreeSet<u64>)],
+    references: &[(String, BTreeSet<u64>)],
     meter: &Meter,
     seen: &mut Inspected,
 ) -> Result<(), StoreError> {
     // A work of its own: it can take longer than the reading before it.
-    let all: usize = names.iter().map(|(_, named)| named.len()).sum();
+    let all: usize = references.iter().map(|(_, named)| named.len()).sum();
     let work = meter.begin("failures looked up", count(all));
     let txn = Txn::new(kv);
-    for (by, named) in names {
+    for (by, named) in references {
         let named: Vec<u64> = named.iter().copied().collect();
         let mut missing = 0;
         for some in named.chunks(LOOKED_UP) {
@@ -306,12 +306,12 @@ mod tests {
         let meter = Arc::new(Meter::default());
         let (kv, seen) = (MemoryKv::default(), Mutex::default());
         let mut kv = Watched { kv, meter: Arc::clone(&meter), seen };
-        let names = [
+        let references = [
             ("the roster of source a".to_owned(), (1..=2_500).collect()),
             ("the roster of source b".to_owned(), (1..=500).collect()),
         ];
         let mut found = Inspected::default();
-        look_up(&mut kv, &names, &meter, &mut found).unwrap();
+        look_up(&mut kv, &references, &meter, &mut found).unwrap();
         let mut seen = kv.seen.into_inner().unwrap();
         seen.dedup();
         let at = |done| Progress { unit: "failures looked up".to_owned(), done, total: 3_000 };

@@ -84,6 +84,37 @@ fn a_record_that_depends_on_the_folder_of_a_command_draws_a_warning() {
 }
 
 #[test]
+fn a_token_that_cannot_be_used_is_found_by_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let check = |token: &str| {
+        let text = format!(
+            "[store]\npath = \"{}\"\n[status]\ntoken = {token}\n[[source]]\nname = \"a\"\n\
+             kind = \"kps\"\nendpoint = \"http://127.0.0.1:1\"\n\
+             project_id = \"0123456789abcdef0123456789abcdef\"\n\
+             auth = {{ kind = \"token\", token = \"x\" }}\n[[sink]]\nname = \"b\"\nkind = \"file\"\n\
+             path = \"b\"\n[[route]]\nto = [\"b\"]\n",
+            folder.path().join("store").display()
+        );
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_taskbell"));
+        let output = check.arg("-c").arg(&file).arg("check").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(check("\"0123456789abcdef\""), (Some(0), String::new()));
+    let place = format!("{}:4: status.token: ", file.display());
+    for (token, expected) in [
+        ("\"short\"", "must have 16 characters or more"),
+        ("{ file = \"/absent\" }", "cannot read /absent"),
+    ] {
+        let (code, said) = check(token);
+        assert_eq!(code, Some(78), "{said}");
+        assert!(said.contains(&format!("{place}{expected}")), "{said}");
+    }
+}
+
+#[test]
 fn the_reference_file_shows_the_defaults() {
     let minimal = parse(MINIMAL);
     for text in [REFERENCE, &all_on()] {

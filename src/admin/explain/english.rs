@@ -179,7 +179,6 @@ fn opened(delivery: &Delivery) -> String {
     let named = if *total == 1 { "1 failure".to_owned() } else { format!("{total} failures") };
     let instead_of = verdict::stood_in_for(delivery)
         .map_or(String::new(), |failing| format!(", the fallback of {failing}"));
-    let reason = reason.replace('_', " ");
     format!("{by}delivery {id} of {kind} with {named} to {sink}{instead_of} ({reason})")
 }
 

@@ -68,7 +68,7 @@ fn an_excerpt_repeats_no_secret_however_it_is_echoed() {
 fn only_http_urls_are_taken_and_errors_do_not_repeat_them() {
     for (url, expected) in [
         ("ftp://h/secret", "must begin with https:// or http://"),
-        ("not a url: secret", "is not a URL: relative URL without a base"),
+        ("not a url: secret", "is not a URL: it does not begin with https:// or http://"),
         ("http://", "is not a URL: empty host"),
     ] {
         let url = Secret::new(url.into());

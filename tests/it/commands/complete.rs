@@ -32,6 +32,7 @@ async fn shells_are_offered_names_and_the_ids_of_a_daemon(desk: Desk) {
 }
 
 /// zsh finds an installed script by its folder, and runs it at the first completion of a session.
+#[expect(clippy::print_stdout, reason = "whoever reads the output learns what was left out")]
 async fn the_first_completion_of_zsh_is_answered(desk: Desk) {
     let folder = tempfile::tempdir().unwrap();
     let script = desk.ok(&["completions", "zsh"]).await;

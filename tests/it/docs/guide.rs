@@ -9,6 +9,7 @@
 //! happens by name only; `packaging/systemd/test` does it in earnest.
 
 use std::{
+    fmt::Write as _,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -211,22 +212,21 @@ fn every_part_of_a_config_in_the_guide_fits_a_whole_one() {
     }
 }
 
-/// A config on as few lines as it has tables, with secrets' places spelled as people do.
+/// A config whose inner tables are inline, as people write them.
 fn inline(whole: &toml::Table) -> String {
     let mut text = String::new();
-    let (lists, rest): (Vec<_>, Vec<_>) = whole.iter().partition(|(_, value)| value.is_array());
-    for (key, value) in rest {
-        text.push_str(&format!("[{key}]\n"));
-        for (key, value) in value.as_table().unwrap() {
-            text.push_str(&format!("{key} = {value}\n"));
+    let mut write = |head: String, table: &toml::Value| {
+        writeln!(text, "{head}").unwrap();
+        for (key, value) in table.as_table().unwrap() {
+            writeln!(text, "{key} = {value}").unwrap();
         }
+    };
+    for (key, table) in whole.iter().filter(|(_, value)| value.is_table()) {
+        write(format!("[{key}]"), table);
     }
-    for (key, list) in lists {
-        for table in list.as_array().unwrap() {
-            text.push_str(&format!("[[{key}]]\n"));
-            for (key, value) in table.as_table().unwrap() {
-                text.push_str(&format!("{key} = {value}\n"));
-            }
+    for (key, list) in whole {
+        for table in list.as_array().into_iter().flatten() {
+            write(format!("[[{key}]]"), table);
         }
     }
     text

@@ -212,7 +212,7 @@ fn wrong_options_are_named_by_their_key() {
     for (table, expected) in [
         ("", "url: is required"),
         ("url = 'ftp://h'", "url: must begin with https:// or http://"),
-        ("url = 'h'", "url: is not a URL: relative URL without a base"),
+        ("url = 'h'", "url: is not a URL: it does not begin with https:// or http://"),
         ("url = { env = 'TASKBELL_UNSET' }", "url: environment variable TASKBELL_UNSET is not set"),
         ("url = { fil = 'x' }", "url.fil: is not a known key; did you mean `file`?"),
         ("url = 'http://h'\nsecret = 'whsec_AAAA'", length),

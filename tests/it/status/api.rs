@@ -1,5 +1,7 @@
 //! The API: lists and their cursors, single records, errors.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -37,6 +39,35 @@ async fn lists_go_on_where_they_ended_in_both_directions() {
         (&json!("chat"), &json!("mail"))
     );
     assert!(second["next"].is_null());
+}
+
+#[tokio::test]
+async fn a_list_goes_on_without_gap_or_repeat_while_it_grows() {
+    let watched = Watched::new().await;
+    let part = async |query: &str| -> (Vec<u64>, Option<String>) {
+        let part = watched.json(&format!("/api/v1/failures?{query}")).await;
+        let items = part["items"].as_array().unwrap();
+        let ids = items.iter().map(|item| item["id"].as_u64().unwrap()).collect();
+        (ids, part["next"].as_str().map(str::to_owned))
+    };
+    let (newest, down) = part("limit=2&order=desc").await;
+    let (oldest, up) = part("limit=2").await;
+    watched.desk.stage.fail("meanwhile");
+    let grown = async {
+        loop {
+            let (all, _) = part("limit=100").await;
+            if all.len() == 6 {
+                return all;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let all = tokio::time::timeout(Duration::from_secs(30), grown).await.expect("it is recorded");
+    let (rest, _) = part(&format!("limit=100&order=desc&cursor={}", down.unwrap())).await;
+    let before: Vec<u64> = all[..5].iter().rev().copied().collect();
+    assert_eq!([newest, rest].concat(), before, "what is newer than the first part is not in it");
+    let (rest, _) = part(&format!("limit=100&cursor={}", up.unwrap())).await;
+    assert_eq!([oldest, rest].concat(), all);
 }
 
 #[tokio::test]
