@@ -210,11 +210,7 @@ fn words(fields: &str) -> Vec<String> {
 }
 
 fn amtool_is_here() -> bool {
-    let here = Command::new("amtool").arg("--version").output().is_ok();
-    if !here {
-        println!("amtool is not installed: it was not asked about the routes");
-    }
-    here
+    Command::new("amtool").arg("--version").output().is_ok()
 }
 
 #[test]
@@ -231,6 +227,7 @@ fn each_tree_of_the_table_has_these_answers() {
 #[test]
 fn amtool_gives_the_same_answers() {
     if !amtool_is_here() {
+        println!("DID NOT RUN: amtool is not installed");
         return;
     }
     for (name, within, questions) in TABLE {
@@ -286,6 +283,7 @@ fn theirs_shown(pair: &Pair) -> Vec<Shown> {
 #[test]
 fn amtool_shows_the_same_tree() {
     if !amtool_is_here() {
+        println!("DID NOT RUN: amtool is not installed");
         return;
     }
     for (name, within, _) in TABLE {

@@ -147,7 +147,7 @@ impl Chinese {
     fn why_not(&self, WhyNot { sinks, why }: &WhyNot<'_>, wording: &Wording) -> String {
         let names: Vec<&str> = sinks.iter().map(|sink| sink.as_str()).collect();
         let sink = names.join("、");
-        let answered = |answer: &Option<&str>| answer.unwrap_or("尚未尝试").to_owned();
+        let answered = |answer: Option<&str>| answer.unwrap_or("尚未尝试").to_owned();
         let at = |at: &Option<Timestamp>| {
             at.map_or(String::new(), |at| format!("，时间：{}", wording.instant(at)))
         };
@@ -160,7 +160,7 @@ impl Chinese {
             }
             Why::Pending { answer, next } => format!(
                 "{sink} 尚未接收（{}），下次尝试：{}",
-                answered(answer),
+                answered(*answer),
                 wording.instant(*next)
             ),
             Why::Held { holder, until: end } => {
@@ -175,11 +175,11 @@ impl Chinese {
             }
             Why::Disabled { answer } => format!(
                 "{sink} 称自己已下线（{}）；修复后请执行 `taskbell sink probe {sink}`",
-                answered(answer)
+                answered(*answer)
             ),
             Why::Dead { id, answer } => format!(
                 "{sink} 未能按时接收（{}）；修复后请执行 `taskbell delivery retry {id}`",
-                answered(answer)
+                answered(*answer)
             ),
             Why::Ended(why) => because(why),
         }

@@ -119,7 +119,7 @@ impl English {
     fn why_not(&self, WhyNot { sinks, why }: &WhyNot<'_>, wording: &Wording) -> String {
         let sink = names(sinks);
         let has = |one, several| if sinks.len() == 1 { one } else { several };
-        let answered = |answer: &Option<&str>| answer.unwrap_or("not tried yet").to_owned();
+        let answered = |answer: Option<&str>| answer.unwrap_or("not tried yet").to_owned();
         let at = |at: &Option<Timestamp>| {
             at.map_or(String::new(), |at| format!(" at {}", wording.instant(at)))
         };
@@ -134,7 +134,7 @@ impl English {
             Why::Pending { answer, next } => format!(
                 "{sink} {} not taken it ({}); the next try is at {}",
                 has("has", "have"),
-                answered(answer),
+                answered(*answer),
                 wording.instant(*next)
             ),
             Why::Held { holder, until: end } => {
@@ -156,12 +156,12 @@ impl English {
             Why::Disabled { answer } => format!(
                 "{sink} {} gone ({}); after mending that, `taskbell sink probe {sink}`",
                 has("says that it is", "say that they are"),
-                answered(answer)
+                answered(*answer)
             ),
             Why::Dead { id, answer } => format!(
                 "{sink} did not take it in time ({}); after mending that, `taskbell delivery \
                  retry {id}`",
-                answered(answer)
+                answered(*answer)
             ),
             Why::Ended(why) => why.to_string(),
         }

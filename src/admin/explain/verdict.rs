@@ -80,8 +80,10 @@ impl Why<'_> {
     fn when(&self) -> Option<Timestamp> {
         match self {
             Self::Forming { closes_at: at } | Self::Pending { next: at, .. } => Some(*at),
-            Self::Held { until: at, .. } | Self::ToBeDropped { until: at, .. } => *at,
-            Self::Digest { due: at } | Self::Storm { next: at } => *at,
+            Self::Held { until: at, .. }
+            | Self::ToBeDropped { until: at, .. }
+            | Self::Digest { due: at }
+            | Self::Storm { next: at } => *at,
             Self::Disabled { .. } | Self::Dead { .. } | Self::Ended(_) => None,
         }
     }

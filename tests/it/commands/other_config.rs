@@ -75,7 +75,7 @@ async fn what_would_still_wait_is_told_in_the_end(desk: Desk) {
     }
 
     // In half a year, and from now on once a year.
-    let month: u32 = SystemClock.now().to_string()[5..7].parse().unwrap();
+    let month = SystemClock.now().to_zoned_datetime(jiff::tz::TimeZone::UTC).month();
     let cron = format!("digest = {{ cron = \"0 0 1 {} *\" }}\ngroup", (month + 5) % 12 + 1);
     let yearly = beside(&desk, |text| text.replace("group", &cron));
     let output = desk.stage.run(&["config", "diff", yearly.to_str().unwrap()]).await;
