@@ -153,7 +153,7 @@ impl Admin {
             deliveries: detail.deliveries.iter().map(DeliveryView::from).collect(),
             steps,
             conclusion,
-            was_told: told,
+            told,
         })
     }
 
@@ -164,8 +164,8 @@ impl Admin {
     /// [`AdminError`].
     pub async fn explanation(&self, id: &str) -> Result<Value, AdminError> {
         let detail = self.failure_detail(id, &Wording::default()).await?;
-        let FailureDetailView { steps, conclusion, .. } = detail;
-        Ok(json(&ExplanationView { steps, conclusion }))
+        let FailureDetailView { steps, conclusion, told, .. } = detail;
+        Ok(json(&ExplanationView { steps, conclusion, told }))
     }
 
     /// How far the longest work that an operator asks for is, if any goes on.

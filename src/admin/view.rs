@@ -209,9 +209,8 @@ pub struct FailureDetailView {
     pub steps: Vec<Step>,
     /// One sentence: whether you were told, and if not, why.
     pub conclusion: String,
-    /// Whether it says that you were. For the page.
-    #[serde(skip)]
-    pub was_told: bool,
+    /// Whether it says that you were.
+    pub told: bool,
 }
 
 /// What happened to a failure, and whether somebody was told.
@@ -221,6 +220,8 @@ pub struct ExplanationView {
     pub steps: Vec<Step>,
     /// One sentence.
     pub conclusion: String,
+    /// Whether it says that you were told.
+    pub told: bool,
 }
 
 /// What the last attempt came to.

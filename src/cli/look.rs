@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Output, complete,
     list::{Page, list},
-    out, wait,
+    out, table, wait,
 };
 use crate::{
     admin::{
@@ -204,6 +204,9 @@ pub(super) fn cell(row: &Value, path: &str) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) => {
+            if let Some(numbers) = items.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>() {
+                return table::ranges(&numbers);
+            }
             let item = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
             items.iter().map(item).collect::<Vec<_>>().join(", ")
         }

@@ -174,6 +174,23 @@ fn pad(cell: &str, width: usize) -> String {
     text
 }
 
+/// Numbers, those that follow upon one another as one: `4-103, 107`.
+pub(super) fn ranges(numbers: &[u64]) -> String {
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
+            _ => runs.push((*number, *number)),
+        }
+    }
+    let run = |(first, last): &(u64, u64)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first}-{last}"),
+    };
+    runs.iter().map(run).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,5 +250,18 @@ mod tests {
     fn characters_of_two_columns_count_as_two() {
         check(&[&["北", "北京一"], &["1", "x"]], None, "ID  WHAT\n北  北京一\n1   x\n");
         check(&[&["1", "北京北京北京北京"]], Some(17), "ID  WHAT\n1   北京北京北京…\n");
+    }
+
+    #[test]
+    fn numbers_in_a_row_are_one() {
+        for (numbers, expected) in [
+            (&[][..], ""),
+            (&[4], "4"),
+            (&[4, 5], "4, 5"),
+            (&[4, 5, 6, 9, 11, 12, 13, u64::MAX], "4-6, 9, 11-13, 18446744073709551615"),
+            (&[7, 6, 6, 7], "7, 6, 6, 7"),
+        ] {
+            assert_eq!(ranges(numbers), expected);
+        }
     }
 }

@@ -61,6 +61,7 @@ pub fn dispatch(backlog: Backlog, by: Dispatching<'_>) -> Opening {
         sinks: backlog.sinks,
         opening: Opening::default(),
     };
+    desk.begin_waits_anew();
     let watch = by.silences.any_active(by.now);
     for seeded in backlog.seeds {
         desk.seed(&seeded);
@@ -94,6 +95,21 @@ pub(super) struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
+    /// A group that would wait for longer than its route lets one wait was opened before the clock
+    /// was set back, or before the config changed. Its wait begins anew: otherwise it, and all that
+    /// join it, would wait until the clock shows that time again. Nobody was told of it yet, so
+    /// nothing is told twice.
+    fn begin_waits_anew(&mut self) {
+        for (key, group) in &mut self.forming {
+            let Some(route) = self.by.rules.routes.get(group.route) else { continue };
+            let latest = self.by.now.saturating_add(route.group.wait).unwrap_or(Timestamp::MAX);
+            if group.kind == NoticeKind::TaskFailed && latest < group.closes_at {
+                group.closes_at = latest;
+                self.joined.insert(key.clone());
+            }
+        }
+    }
+
     fn seed(&mut self, seeded: &Seeded) {
         self.opening.consumed.push(seeded.number);
         match &seeded.seed {

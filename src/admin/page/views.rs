@@ -257,7 +257,7 @@ pub(super) async fn failure(
                 what: step.what,
             })
             .collect(),
-        told: if detail.was_told { "ok" } else { "warn" },
+        told: if detail.told { "ok" } else { "warn" },
         conclusion: detail.conclusion,
         matcher,
         acts: reader.acts,

@@ -116,6 +116,26 @@ fn failures_wait_for_company_until_the_group_closes() {
 }
 
 #[test]
+fn a_wait_begins_anew_after_a_clock_was_set_back() {
+    let rules = rules(vec![route(&[], &["mail"])]);
+    let forming = |opening: Opening| {
+        opening.forming.into_iter().map(|group| (group.key.clone(), group)).collect()
+    };
+    let first = backlog(vec![failed(1, vec![failure(1, "a")])]);
+    let first = dispatch(first, by(&rules, &Silences::default(), false, 3_700));
+    assert_eq!(words(&first), "seed 1 done; mail waits [1] until 3730");
+    // An hour back: alone, and with company.
+    let alone = Backlog { forming: forming(first.clone()), ..Backlog::default() };
+    check(alone, &rules, false, "mail waits [1] until 130");
+    let seeds = vec![failed(2, vec![failure(2, "b")])];
+    let joined = Backlog { seeds, forming: forming(first), ..Backlog::default() };
+    let joined = check(joined, &rules, false, "seed 2 done; mail waits [1,2] until 130");
+    let later = Backlog { forming: forming(joined), ..Backlog::default() };
+    let later = dispatch(later, by(&rules, &Silences::default(), false, 131));
+    assert_eq!(words(&later), "mail gets task.failed new [1,2] and 0 open");
+}
+
+#[test]
 fn in_one_shot_mode_the_poll_is_the_group() {
     check(
         backlog(vec![failed(1, vec![failure(1, "a")])]),
