@@ -104,7 +104,9 @@ pub(super) async fn of_silence(
             }
             let error = StoreError::Silent { seconds: asked.elapsed().as_secs() };
             error!(error = %Chain(&error), "the store does not answer; waiting for it");
-            tell(config, told, &error, began.elapsed()).await;
+            // Later ones are of the same occasion, so what is remembered holds them back.
+            let worked = if said { Duration::ZERO } else { began.elapsed() };
+            tell(config, told, &error, worked).await;
             (said, wait) = (true, RETRY_AFTER);
         }
         if said {
