@@ -86,6 +86,9 @@ struct Pass {
     /// Which delivery each flight carries, for the one that panics.
     aboard: BTreeMap<tokio::task::Id, (DeliveryId, u32)>,
     settled: Vec<Settled>,
+    /// Whether one of them is a failure. The store decides by those whether it goes on at all, so no
+    /// more is taken from it before it knows.
+    failed: bool,
     drained: Drained,
 }
 
@@ -111,10 +114,12 @@ impl Lane {
             flights: JoinSet::new(),
             aboard: BTreeMap::new(),
             settled: Vec::new(),
+            failed: false,
             drained: Drained::default(),
         };
         let mut leasing: Option<StoreCall<Vec<Lease>>> = None;
         let mut settling: Option<StoreCall<Settlement>> = None;
+        let mut settling_failures = false;
         let mut exhausted = false;
         let gathered = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(gathered);
@@ -123,15 +128,18 @@ impl Lane {
             if stopping {
                 break;
             }
-            if leasing.is_none() && !exhausted && pass.queue.len() < self.outlet.concurrency {
+            let unheard = pass.failed || settling_failures;
+            let wanted = !exhausted && !unheard && pass.queue.len() < self.outlet.concurrency;
+            if leasing.is_none() && wanted {
                 leasing = Some(self.lease(4 * self.outlet.concurrency));
             }
             self.start_flights(&mut pass);
-            let is_group = GROUP <= pass.settled.len() || gathered.is_elapsed();
+            let is_group = GROUP <= pass.settled.len() || gathered.is_elapsed() || pass.failed;
             if settling.is_none()
                 && !pass.settled.is_empty()
                 && (is_group || pass.flights.is_empty())
             {
+                settling_failures = std::mem::take(&mut pass.failed);
                 settling = Some(self.settle(std::mem::take(&mut pass.settled)));
             }
             let idle = pass.flights.is_empty() && pass.queue.is_empty();
@@ -147,6 +155,7 @@ impl Lane {
                 }
                 result = async { settling.as_mut().expect("guarded").await }, if settling.is_some() => {
                     settling = None;
+                    settling_failures = false;
                     pass.drained.dispatch |= result?.dispatch;
                     failpoint::hit("deliver.after_settle");
                 }
@@ -235,7 +244,10 @@ impl Lane {
         };
         match settled.state {
             DeliveryState::Delivered { .. } => pass.drained.delivered += 1,
-            _ => pass.drained.failed += 1,
+            _ => {
+                pass.drained.failed += 1;
+                pass.failed = true;
+            }
         }
         pass.settled.push(settled);
     }

@@ -323,7 +323,7 @@ fn what_only_the_fallback_was_told_counts_as_told_and_the_rest_as_owed() {
     };
     opened(
         &english,
-        "of sink.failing with 1 failure to mail, the fallback of chat (not delivered)",
+        "of sink.failing with 1 failure to mail, the fallback of chat (not_delivered)",
     );
     opened(&chinese, "发往 mail（chat 的备用渠道）");
     assert!(
