@@ -124,8 +124,7 @@ impl Lane {
         let gathered = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(gathered);
         loop {
-            let stopping = stop.is_cancelled();
-            if stopping {
+            if stop.is_cancelled() {
                 break;
             }
             let unheard = pass.failed || settling_failures;
