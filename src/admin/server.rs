@@ -69,6 +69,9 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How long an answer that is under way gets when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Where "ready?" is asked.
+const READY: &str = "/-/ready";
+
 /// How long "ready?" waits for the store. Who asks gives up after some seconds himself.
 const READY_MAX: Duration = Duration::from_secs(2);
 
@@ -245,7 +248,7 @@ fn router(desk: Desk, stop: CancellationToken) -> Router {
     };
     let events = Router::new().route("/api/v1/events", get(events)).with_state(streams);
     let plain = Router::new()
-        .route("/-/ready", get(ready))
+        .route(READY, get(ready))
         .route("/metrics", get(super::metrics::answer))
         .merge(api::router(api::Side::Page))
         .with_state(admin);
@@ -267,7 +270,7 @@ fn router(desk: Desk, stop: CancellationToken) -> Router {
 
 /// Whether a path says nothing that is a secret: what probes ask, and what signing in needs.
 fn is_open(path: &str) -> bool {
-    matches!(path, "/-/healthy" | "/-/ready" | "/sign-in" | "/like" | "/do/sign-in")
+    matches!(path, "/-/healthy" | READY | "/sign-in" | "/like" | "/do/sign-in")
         || path.starts_with("/assets/")
 }
 
@@ -293,7 +296,8 @@ async fn admit(State(desk): State<Desk>, mut request: Request, next: Next) -> Re
         Err(Turned::Away(problem)) => problem.into_response(),
         Err(Turned::SignIn) => sign_in_first(&request),
     };
-    if response.status().is_server_error() {
+    // That nobody is ready yet is an answer, which balancers ask for every few seconds.
+    if response.status().is_server_error() && path != READY {
         error!(path, status = response.status().as_u16(), "the status page failed");
     }
     let headers = response.headers_mut();

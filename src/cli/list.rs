@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{look::cell, out};
+use super::{look::cell, out, table};
 use crate::{
     admin::{LIMIT_DEFAULT, ListQuery, Order},
     exit::Exit,
 };
 
-/// Most numbers that a cell of a table lists.
+/// Most numbers, or ranges of them, that a cell of a list shows.
 const NUMBERS_MAX: usize = 4;
 
 /// Which part of a list.
@@ -49,11 +49,11 @@ impl Page {
 
 /// A field of a row as a cell of a table, which shows some of many numbers.
 fn brief(row: &Value, path: &str) -> String {
-    match row.get(path) {
-        Some(Value::Array(all)) if NUMBERS_MAX < all.len() && all.iter().all(Value::is_u64) => {
-            let first: Vec<String> = all.iter().take(NUMBERS_MAX).map(Value::to_string).collect();
-            format!("{} and {} more", first.join(", "), all.len() - NUMBERS_MAX)
-        }
+    let all = row.get(path).and_then(Value::as_array).into_iter().flatten();
+    let numbers: Option<Vec<u64>> = all.map(Value::as_u64).collect();
+    let runs = numbers.map(|numbers| table::ranges(&numbers)).unwrap_or_default();
+    match runs.get(..NUMBERS_MAX) {
+        Some(first) if first.len() < runs.len() => format!("{} and more", first.join(", ")),
         _ => cell(row, path),
     }
 }
@@ -68,4 +68,25 @@ pub(super) fn list(value: &Value, columns: &[(&str, &str)]) -> Exit {
         .collect();
     let head: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
     out::table(&head, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_cell_shows_some_of_many_numbers() {
+        for (value, expected) in [
+            (json!([]), "-"),
+            (json!([4, 5, 6, 7, 8, 10]), "4-8, 10"),
+            (json!([1, 3, 5, 7]), "1, 3, 5, 7"),
+            (json!([1, 3, 5, 7, 9, 11]), "1, 3, 5, 7 and more"),
+            (json!(["a", "b"]), "a, b"),
+            (json!(7), "7"),
+        ] {
+            assert_eq!(brief(&json!({ "field": value }), "field"), expected);
+        }
+    }
 }

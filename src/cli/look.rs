@@ -205,7 +205,7 @@ pub(super) fn cell(row: &Value, path: &str) -> String {
         Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) => {
             if let Some(numbers) = items.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>() {
-                return table::ranges(&numbers);
+                return table::ranges(&numbers).join(", ");
             }
             let item = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
             items.iter().map(item).collect::<Vec<_>>().join(", ")

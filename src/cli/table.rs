@@ -174,8 +174,8 @@ fn pad(cell: &str, width: usize) -> String {
     text
 }
 
-/// Numbers, those that follow upon one another as one: `4-103, 107`.
-pub(super) fn ranges(numbers: &[u64]) -> String {
+/// Numbers, those that follow upon one another as one: `4-103`, `107`.
+pub(super) fn ranges(numbers: &[u64]) -> Vec<String> {
     let mut runs: Vec<(u64, u64)> = Vec::new();
     for number in numbers {
         match runs.last_mut() {
@@ -188,7 +188,7 @@ pub(super) fn ranges(numbers: &[u64]) -> String {
         1 => format!("{first}, {last}"),
         _ => format!("{first}-{last}"),
     };
-    runs.iter().map(run).collect::<Vec<_>>().join(", ")
+    runs.iter().map(run).collect()
 }
 
 #[cfg(test)]
@@ -261,7 +261,7 @@ mod tests {
             (&[4, 5, 6, 9, 11, 12, 13, u64::MAX], "4-6, 9, 11-13, 18446744073709551615"),
             (&[7, 6, 6, 7], "7, 6, 6, 7"),
         ] {
-            assert_eq!(ranges(numbers), expected);
+            assert_eq!(ranges(numbers).join(", "), expected);
         }
     }
 }

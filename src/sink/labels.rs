@@ -40,8 +40,8 @@ const OURS: [&str; 12] = [
 /// What stands before the name of a row's label that would be one of ours.
 const THEIRS: &str = "row_";
 
-/// The labels of a failure in a notice of `kind`, with those of its row. Whatever else the notice says about a failure,
-/// its alert says that it failed.
+/// The labels of a failure in a notice of `kind`, with those of its row. Whatever else the notice
+/// says about a failure, its alert says that it failed.
 pub(super) fn of_failure(kind: NoticeKind, failure: &Failure) -> Labels {
     let kind = match kind {
         NoticeKind::TaskStuck => NoticeKind::TaskStuck,

@@ -44,9 +44,9 @@ const UNSETTLED_MAX: usize = 1_024;
 /// that of so many records.
 const GROUP: usize = 256;
 
-/// How long verdicts wait for others while attempts are in flight. A commit costs about as much
-/// for one verdict as for twenty, so that a fast receiver would otherwise wait for the disk; and
-/// few are sent again when the process is killed meanwhile.
+/// How long verdicts wait for others while attempts are in flight, unless one is a failure. A commit
+/// costs about as much for one verdict as for twenty, so that a fast receiver would otherwise wait
+/// for the disk; and few are sent again when the process is killed meanwhile.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// The way to one sink.

@@ -117,14 +117,19 @@ async fn a_full_disk_ends_the_daemon_and_loses_nothing() {
     all_is_told(&stage, &[&[first], &more[..]].concat(), "a full disk").await;
 }
 
-/// strace does to calls on the store's file from now on what `fault` says.
-fn faulty(daemon: &Daemon, stage: &Stage, call: &str, fault: &str) -> std::process::Child {
+/// Has strace do to calls on the store's file what `fault` says. It has every thread when this ends.
+async fn faulty(daemon: &Daemon, stage: &Stage, call: &str, fault: &str) -> std::process::Child {
     let mut strace = std::process::Command::new("strace");
     let pid = daemon.pid().as_raw_nonzero().to_string();
     let (what, inject) = (format!("trace={call}"), format!("inject={call}:{fault}"));
     strace.args(["-f", "-o", "/dev/null", "-e", &what, "-e", &inject, "-p", &pid, "-P"]);
     strace.arg(fs::canonicalize(stage.files()).unwrap().join("db"));
-    strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let strace = strace.spawn().unwrap();
+    while !is_traced(daemon) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    strace
 }
 
 /// Whether strace has every thread of the daemon.
@@ -152,10 +157,7 @@ async fn a_disk_that_fails_under_the_daemon_ends_it_and_loses_nothing() {
         stage.see("the baseline", |stage| !stage.chat.received().is_empty()).await;
         let first = stage.fail("before.");
         stage.see("the first one", |stage| stage.told().len() == 1).await;
-        let mut strace = faulty(&daemon, &stage, call, &format!("error={error}"));
-        while !is_traced(&daemon) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let mut strace = faulty(&daemon, &stage, call, &format!("error={error}")).await;
         let second = stage.fail("meanwhile.");
         judge(&stage, daemon, 1, &why).await;
         let class = if error == "ENOSPC" { "disk_full" } else { "not_durable" };
@@ -178,10 +180,7 @@ async fn a_disk_that_hangs_is_told_of_and_waited_for() {
     stage.see("the first one", |stage| stage.told().len() == 1).await;
     // The next one that reaches the disk takes four seconds.
     let hang = "delay_enter=4000000:when=1";
-    let mut strace = faulty(&daemon, &stage, "fdatasync", hang);
-    while !is_traced(&daemon) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let mut strace = faulty(&daemon, &stage, "fdatasync", hang).await;
     let second = stage.fail("meanwhile.");
     stage.see("that it hangs", |stage| !last_words(stage).is_empty()).await;
     assert_eq!((last_words(&stage), mailed(&stage)), (vec!["hung".to_owned()], 1));
