@@ -72,7 +72,7 @@ pub(crate) async fn latency() {
     let config = Config::load(Some(&place.config())).unwrap();
     let store = app::open_store(&config, "the bench", true).await.unwrap();
     let mut worker = app::worker(&config, store, &taskbell::source::Standings::default()).unwrap();
-    worker.sources[0].interval = Duration::from_millis(100);
+    Arc::make_mut(&mut worker.sources)[0].interval = Duration::from_millis(100);
     let mut arrivals = hook.subscribe();
     let stop = CancellationToken::new();
     let daemon = Daemon::new(worker).run(stop.clone());

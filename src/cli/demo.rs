@@ -109,7 +109,7 @@ async fn play(args: &Args, folder: &Path) -> Result<(), DemoError> {
         .map_err(AppError::from)?;
     let store = app::open_store(&config, "`taskbell demo`", true).await.map_err(AppError::from)?;
     let mut worker = app::worker(&config, store, &Standings::default()).map_err(AppError::from)?;
-    for watched in &mut worker.sources {
+    for watched in Arc::make_mut(&mut worker.sources) {
         watched.interval = INTERVAL;
     }
     let seen = Arc::new(Observations::new(worker.clock.now()));

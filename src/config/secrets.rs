@@ -44,15 +44,14 @@ pub(super) fn exposed(config: &Config, mode: u32) -> Option<Warning> {
         return None;
     }
     let mut paths = Vec::new();
-    for source in &config.sources {
+    // One table may stand for several sources, which follow one another.
+    for source in config.sources.chunk_by(|a, b| a.table == b.table).filter_map(<[_]>::first) {
         let path = format!("source[{}]", source.table);
         if source.heartbeat_url.as_ref().is_some_and(SecretRef::is_literal) {
             paths.push(join(&path, "heartbeat_url"));
         }
         literals(&path, &source.options, &mut paths);
     }
-    // One table may stand for several sources, which follow one another.
-    paths.dedup();
     for (nth, sink) in config.sinks.iter().enumerate() {
         literals(&format!("sink[{nth}]"), &sink.options, &mut paths);
     }

@@ -83,7 +83,7 @@ impl Daemon {
         loops.spawn(sweep_loop(worker.clone(), stop.clone()));
         let woken = Arc::clone(&nudges.dispatch);
         loops.spawn(watch(worker.clone(), stop.clone(), move || woken.notify_one()));
-        for lane in worker.lanes.clone() {
+        for lane in worker.lanes.iter().cloned() {
             let nudge = nudges.lanes.get(&lane.name).cloned().unwrap_or_default();
             let nudges = (nudge, Arc::clone(&nudges.dispatch));
             loops.spawn(lane_loop(lane, nudges, stop.clone(), worker.shutdown_grace));

@@ -68,9 +68,9 @@ pub struct Worker {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where failures come from.
-    pub sources: Vec<Watched>,
+    pub sources: Arc<[Watched]>,
     /// Where notices go.
-    pub lanes: Vec<deliver::Lane>,
+    pub lanes: Arc<[deliver::Lane]>,
     /// Who is told.
     pub rules: Arc<Rules>,
     /// Sources polled at the same time.
@@ -107,7 +107,7 @@ impl Worker {
     /// The same worker on another store: one that passes on to this one.
     #[must_use]
     pub fn on(mut self, store: Arc<dyn Store>) -> Self {
-        for lane in &mut self.lanes {
+        for lane in Arc::make_mut(&mut self.lanes) {
             lane.store = Arc::clone(&store);
         }
         self.store = store;

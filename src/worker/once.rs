@@ -149,7 +149,7 @@ async fn drain_until(
 /// Delivers what is due, to all sinks at the same time.
 async fn drain(worker: &Worker, stop: &CancellationToken) -> Result<deliver::Drained, StoreError> {
     let mut lanes = JoinSet::new();
-    for lane in &worker.lanes {
+    for lane in worker.lanes.iter() {
         if worker.store.next_due(&lane.name).await?.is_none() {
             continue;
         }

@@ -90,7 +90,7 @@ pub async fn look(worker: &Worker) -> Result<Found, StoreError> {
     let (mut sources, mut infos) = (Vec::new(), Vec::new());
     let mut backlog = worker.store.undispatched(usize::MAX, Timestamp::MAX).await?;
     let mut failures: Vec<Failure> = Vec::new();
-    for watched in &worker.sources {
+    for watched in worker.sources.iter() {
         let compared = compare(watched, &worker.store, &worker.clock).await?;
         let info = watched.source.info();
         infos.push(info.clone());

@@ -31,7 +31,7 @@ pub async fn look(
     let now = worker.clock.now();
     let known = worker.store.sources().await?;
     let (mut any, mut next) = (false, None::<Timestamp>);
-    for watched in &worker.sources {
+    for watched in worker.sources.iter() {
         let (source, rule) = (watched.source.info().name.clone(), watched.sight_rule());
         let Some((_, state)) = known.iter().find(|(name, _)| *name == source) else { continue };
         if state.sight.blind_since().is_some() {

@@ -159,13 +159,13 @@ impl Load {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
         };
-        let lanes = vec![lane("live", &live), lane("dead", &dead)];
+        let lanes = [lane("live", &live), lane("dead", &dead)].into();
         let worker = Worker {
             lanes,
             store,
             clock,
             rules,
-            sources: Vec::new(),
+            sources: [].into(),
             poll_concurrency: 1,
             shutdown_grace: Duration::ZERO,
             retention: Duration::from_secs(24 * 3600),
@@ -222,11 +222,11 @@ impl Load {
         }
         self.poll(nth * RATE..(nth + 1) * RATE).await;
         self.dispatcher.run(false).await.unwrap();
-        for lane in &self.worker.lanes {
+        for lane in self.worker.lanes.iter() {
             let (nudge, stop) = (Notify::new(), CancellationToken::new());
             lane.drain(&nudge, &stop, Duration::ZERO).await.unwrap();
         }
-        for lane in &self.worker.lanes {
+        for lane in self.worker.lanes.iter() {
             let due = self.worker.store.next_due(&lane.name).await.unwrap();
             let now = self.now.now();
             assert!(due.is_none_or(|due| now < due), "second {nth}: {} starves", lane.name);

@@ -169,6 +169,12 @@ fn secrets_in_a_file_that_others_can_read_draw_a_warning() {
     );
     let harmless = edited("kind = \"fake\"\n", "kind = \"fake\"\nurl = { env = \"U\" }\n");
     assert_eq!(secrets::exposed(&parse(&harmless).unwrap(), 0o644), None);
+    let several = edited(
+        "kind = \"fake\"\n",
+        "kind = \"fake\"\nprojects = [\"a\", \"b\"]\nsecret = \"x\"\nauth = { token = \"x\" }\n",
+    );
+    let shown = secrets::exposed(&parse(&several).unwrap(), 0o640).unwrap().to_string();
+    assert_eq!(shown.matches(".auth.token").count(), 1, "{shown}");
 }
 
 #[test]
